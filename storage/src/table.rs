@@ -1,0 +1,140 @@
+//! The tables of the store. The tag of a table is part of every key, so tags are never reused.
+
+/// A table: a set of keys that share a record type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Table {
+    /// Facts about the data folder itself.
+    Meta = 1,
+    /// A clinic.
+    Tenant = 2,
+    /// Departments (科室).
+    Department = 3,
+    /// Doctors (医生).
+    Doctor = 4,
+    /// Schedules (排班).
+    Schedule = 5,
+    /// The schedule of one department, doctor, date and period.
+    ScheduleAt = 6,
+    /// A taken slot (号源) of a schedule.
+    Slot = 7,
+    /// The booking of a patient in one half-day.
+    Visit = 8,
+    /// Bookings (预约).
+    Booking = 9,
+    /// The live bookings of a user.
+    Active = 10,
+    /// Accounts.
+    User = 11,
+    /// The account of a phone.
+    Phone = 12,
+    /// Sessions of signed-in users.
+    Session = 13,
+    /// Codes sent by SMS.
+    Code = 14,
+    /// Rolling-window limits.
+    Limit = 15,
+    /// Patients (患者).
+    Patient = 16,
+    /// The patient of an ID number.
+    Idno = 17,
+    /// The family members (就诊人) of an account.
+    Members = 18,
+    /// Answers kept for repeated requests.
+    Idem = 19,
+    /// The next number of a running sequence.
+    Sequence = 20,
+    /// Missed visits (爽约) of a patient.
+    NoShow = 21,
+}
+
+impl Table {
+    /// Every table, by ascending tag.
+    pub const ALL: [Self; 21] = [
+        Self::Meta,
+        Self::Tenant,
+        Self::Department,
+        Self::Doctor,
+        Self::Schedule,
+        Self::ScheduleAt,
+        Self::Slot,
+        Self::Visit,
+        Self::Booking,
+        Self::Active,
+        Self::User,
+        Self::Phone,
+        Self::Session,
+        Self::Code,
+        Self::Limit,
+        Self::Patient,
+        Self::Idno,
+        Self::Members,
+        Self::Idem,
+        Self::Sequence,
+        Self::NoShow,
+    ];
+
+    /// The byte that stands for this table in keys.
+    #[must_use]
+    pub const fn tag(self) -> u8 {
+        self as u8
+    }
+
+    /// The table with this tag, if there is one.
+    #[must_use]
+    pub fn from_tag(tag: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(tag).checked_sub(1)?).copied()
+    }
+
+    /// The name used in messages and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Meta => "meta",
+            Self::Tenant => "tenant",
+            Self::Department => "department",
+            Self::Doctor => "doctor",
+            Self::Schedule => "schedule",
+            Self::ScheduleAt => "schedule_at",
+            Self::Slot => "slot",
+            Self::Visit => "visit",
+            Self::Booking => "booking",
+            Self::Active => "active",
+            Self::User => "user",
+            Self::Phone => "phone",
+            Self::Session => "session",
+            Self::Code => "code",
+            Self::Limit => "limit",
+            Self::Patient => "patient",
+            Self::Idno => "idno",
+            Self::Members => "members",
+            Self::Idem => "idem",
+            Self::Sequence => "sequence",
+            Self::NoShow => "no_show",
+        }
+    }
+
+    /// Whether the table is kept in memory whole, so that reading it never touches sled.
+    #[must_use]
+    pub const fn is_resident(self) -> bool {
+        match self {
+            Self::Slot | Self::Booking | Self::Patient | Self::Idno | Self::Idem => false,
+            Self::Meta
+            | Self::Tenant
+            | Self::Department
+            | Self::Doctor
+            | Self::Schedule
+            | Self::ScheduleAt
+            | Self::Visit
+            | Self::Active
+            | Self::User
+            | Self::Phone
+            | Self::Session
+            | Self::Code
+            | Self::Limit
+            | Self::Members
+            | Self::Sequence
+            | Self::NoShow => true,
+        }
+    }
+}
