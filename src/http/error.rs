@@ -1,0 +1,472 @@
+//! The one table of everything that a request can be refused with.
+//!
+//! [`ErrorCode`] names the failures in order of precedence: where several apply, the first is answered. Each has one
+//! line in [`TABLE`] with what the client sees. `docs/errors.md` is compared with it by a test.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use actix_web::http::header::{HeaderValue, RETRY_AFTER};
+use actix_web::http::{ConnectionType, StatusCode};
+use actix_web::{HttpResponse, ResponseError};
+
+use super::envelope;
+
+/// A reason for refusing a request, in order of precedence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ErrorCode {
+    /// The server is about to stop and takes nothing new.
+    ShuttingDown,
+    /// No such route.
+    RouteUnknown,
+    /// The route exists, but not with this method.
+    WrongMethod,
+    /// The body is larger than the server reads.
+    BodyTooLarge,
+    /// The body is not JSON by its own content type.
+    WrongMediaType,
+    /// No such tenant (租户).
+    TenantUnknown,
+    /// No token, or one that is expired, revoked or not ours.
+    NotLoggedIn,
+    /// Logged in, but not allowed.
+    NotAllowed,
+    /// A parameter that must be there is not.
+    ParameterMissing,
+    /// A parameter is there, but not what it should be.
+    ParameterMalformed,
+    /// Too many requests of a kind that is limited.
+    TooOften,
+    /// More requests wait already than the server will serve in time.
+    Busy,
+    /// The verification code (验证码) is wrong, expired or used.
+    CodeWrong,
+    /// The verification code was tried too often and is void.
+    CodeExhausted,
+    /// The phone already has an account.
+    PhoneTaken,
+    /// Phone and password do not belong together; says nothing about which of them.
+    CredentialsWrong,
+    /// The idempotency key was used before with other content.
+    IdempotencyConflict,
+    /// No such thing, or it is somebody else's.
+    NotFound,
+    /// No such schedule (排班).
+    ScheduleUnknown,
+    /// The schedule is stopped (停诊).
+    Stopped,
+    /// The schedule is not released yet (未放号) or lies beyond the horizon.
+    NotReleased,
+    /// The schedule has no slot (号源) with that serial number.
+    SlotUnknown,
+    /// The time of the slot has passed.
+    Past,
+    /// The slot is booked, or not offered online.
+    SlotTaken,
+    /// Somebody else holds the slot at the moment.
+    SlotHeld,
+    /// The account holds too many slots at once.
+    TooManyHolds,
+    /// No such member (就诊人), or it is somebody else's.
+    MemberUnknown,
+    /// The patient has a booking in the same half-day.
+    HalfDayTaken,
+    /// The patient has as many bookings on that day as are allowed.
+    DayLimit,
+    /// The account has as many live bookings as are allowed.
+    ActiveLimit,
+    /// The patient missed too many visits (爽约).
+    Barred,
+    /// No such booking (预约), or it is somebody else's.
+    BookingUnknown,
+    /// The deadline for cancelling has passed.
+    TooLateToCancel,
+    /// The booking is in a state in which this cannot be done.
+    WrongStatus,
+    /// A visit can be marked as missed only after its day.
+    VisitNotOver,
+    /// The days in which a missed visit can be corrected have passed.
+    CorrectionTooLate,
+    /// Nothing to pay.
+    NothingToPay,
+    /// Paid before.
+    AlreadyPaid,
+    /// The order is closed.
+    OrderClosed,
+    /// What was entered does not fit the ID number or the patient on file.
+    PatientMismatch,
+    /// The account has this patient among its members already.
+    MemberExists,
+    /// The account has as many members as are allowed.
+    MemberLimit,
+    /// The server can read but not write at the moment, for want of space.
+    ReadOnly,
+    /// Perhaps written, perhaps not: the client asks again and gets the answer.
+    OutcomeUnknown,
+    /// The SMS provider failed or did not answer.
+    SmsFailed,
+    /// Our fault.
+    Internal,
+}
+
+/// When a client may try the same request again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// The same request gets the same answer until something else has changed; no `Retry-After`.
+    Never,
+    /// `Retry-After` with this many seconds.
+    AfterSeconds(u32),
+    /// `Retry-After` with the seconds until the limit permits it again.
+    WhenPermitted,
+}
+
+/// What the client sees of a failure: one line of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The failure.
+    pub code: ErrorCode,
+    /// `status` in the envelope.
+    pub status: &'static str,
+    /// The HTTP status.
+    pub http: u16,
+    /// `message` in the envelope; `{字段}` stands for the label of the parameter, `{编号}` for the request id.
+    pub message: &'static str,
+    /// Whether and when to try again.
+    pub retry: Retry,
+}
+
+use ErrorCode as E;
+use Retry::{AfterSeconds, Never, WhenPermitted};
+
+/// The table: code, `status`, HTTP status, message, retry. In order of precedence.
+#[rustfmt::skip]
+pub const TABLE: [Row; 46] = [
+    row(E::ShuttingDown,        "0503",   503, "系统正在重启，请稍后重试", AfterSeconds(5)),
+    row(E::RouteUnknown,        "0404",   404, "请求的地址不存在，请更新页面后重试", Never),
+    row(E::WrongMethod,         "0405",   405, "请求方式不正确，请更新页面后重试", Never),
+    row(E::BodyTooLarge,        "0413",   413, "提交的内容过大，请减少后重试", Never),
+    row(E::WrongMediaType,      "0415",   415, "提交的内容类型不支持，请使用JSON", Never),
+    row(E::TenantUnknown,       "0404",   404, "诊所不存在，请从诊所公众号重新进入", Never),
+    row(E::NotLoggedIn,         "0401",   401, "登录已失效，请重新登录", Never),
+    row(E::NotAllowed,          "0403",   403, "没有权限进行此操作", Never),
+    row(E::ParameterMissing,    "0001",   400, "{字段}不能为空", Never),
+    row(E::ParameterMalformed,  "0001",   400, "{字段}格式不正确", Never),
+    row(E::TooOften,            "0429",   429, "操作过于频繁，请稍后再试", WhenPermitted),
+    row(E::Busy,                "0503",   503, "系统繁忙，请稍后重试", AfterSeconds(1)),
+    row(E::CodeWrong,           "400002", 409, "验证码错误或已失效，请核对或重新获取", Never),
+    row(E::CodeExhausted,       "400004", 409, "验证码错误次数过多，请重新获取", Never),
+    row(E::PhoneTaken,          "400001", 409, "手机号已注册，请直接登录", Never),
+    row(E::CredentialsWrong,    "400003", 409, "手机号或密码错误，请核对后重试", Never),
+    row(E::IdempotencyConflict, "401013", 409, "重复提交的内容与之前不一致，请刷新页面后重试", Never),
+    row(E::NotFound,            "0404",   404, "记录不存在，请刷新后重试", Never),
+    row(E::ScheduleUnknown,     "0404",   404, "排班不存在，请刷新后重试", Never),
+    row(E::Stopped,             "401001", 409, "该门诊已停诊，请选择其他日期或医生", Never),
+    row(E::NotReleased,         "401002", 409, "该日期尚未放号，请放号后再预约", Never),
+    row(E::SlotUnknown,         "0404",   404, "号源不存在，请刷新后重试", Never),
+    row(E::Past,                "401003", 409, "该号源已过就诊时间，请选择其他时间", Never),
+    row(E::SlotTaken,           "401004", 409, "该号源已被预约，请选择其他号源", Never),
+    row(E::SlotHeld,            "401005", 409, "该号源正被他人占用，请稍后再试或选择其他号源", Never),
+    row(E::TooManyHolds,        "401012", 409, "您同时占用的号源过多，请先提交已选的号源或稍后再试", Never),
+    row(E::MemberUnknown,       "0404",   404, "就诊人不存在，请刷新后重试", Never),
+    row(E::HalfDayTaken,        "401006", 409, "该就诊人同一时间段已有预约，请选择其他时间段", Never),
+    row(E::DayLimit,            "401007", 409, "该就诊人当日预约已达上限，请选择其他日期", Never),
+    row(E::ActiveLimit,         "401008", 409, "待就诊的预约已达上限，请就诊或取消后再预约", Never),
+    row(E::Barred,              "401009", 409, "该就诊人因多次爽约暂时不能预约，请联系诊所", Never),
+    row(E::BookingUnknown,      "0404",   404, "预约记录不存在，请刷新后重试", Never),
+    row(E::TooLateToCancel,     "401010", 409, "已过取消时限，请联系诊所", Never),
+    row(E::WrongStatus,         "401011", 409, "预约的当前状态不能进行此操作，请刷新后查看", Never),
+    row(E::VisitNotOver,        "401014", 409, "就诊日尚未结束，不能标记为失约", Never),
+    row(E::CorrectionTooLate,   "401015", 409, "已过更正时限，不能更正", Never),
+    row(E::NothingToPay,        "402001", 409, "该预约无需支付", Never),
+    row(E::AlreadyPaid,         "402002", 409, "该预约已支付，请勿重复支付", Never),
+    row(E::OrderClosed,         "402003", 409, "订单已关闭，请重新预约", Never),
+    row(E::PatientMismatch,     "403001", 409, "就诊人信息与身份证不符，请核对后重试", Never),
+    row(E::MemberExists,        "403002", 409, "就诊人已存在，请勿重复添加", Never),
+    row(E::MemberLimit,         "403003", 409, "就诊人数已达上限", Never),
+    row(E::ReadOnly,            "0503",   503, "系统暂时只能查询，请稍后重试", AfterSeconds(60)),
+    row(E::OutcomeUnknown,      "0503",   503, "结果未知，请重试", AfterSeconds(2)),
+    row(E::SmsFailed,           "0502",   502, "短信发送失败，请稍后重试", Never),
+    row(E::Internal,            "0099",   500, "系统出错，请稍后重试或联系诊所（编号{编号}）", Never),
+];
+
+// A code without its row, or a row out of order, stops the build.
+const _: () = {
+    assert!(TABLE.len() == ErrorCode::Internal as usize + 1);
+    let mut index = 0;
+    while index < TABLE.len() {
+        assert!(TABLE[index].code as usize == index);
+        index += 1;
+    }
+};
+
+const fn row(
+    code: ErrorCode,
+    status: &'static str,
+    http: u16,
+    message: &'static str,
+    retry: Retry,
+) -> Row {
+    Row {
+        code,
+        status,
+        http,
+        message,
+        retry,
+    }
+}
+
+impl ErrorCode {
+    /// The line of the table.
+    pub const fn row(self) -> &'static Row {
+        &TABLE[self as usize]
+    }
+
+    /// The failure that stands for an answer of actix itself, which knows only HTTP statuses.
+    pub(super) fn of_http(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::RouteUnknown,
+            StatusCode::METHOD_NOT_ALLOWED => Self::WrongMethod,
+            StatusCode::PAYLOAD_TOO_LARGE => Self::BodyTooLarge,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::WrongMediaType,
+            other if other.is_client_error() => Self::ParameterMalformed,
+            _ => Self::Internal,
+        }
+    }
+}
+
+/// The cause of a failure that is our fault: logged with the request id, never shown.
+pub type Cause = Box<dyn StdError + Send + Sync>;
+
+/// A refused request: the failure, and what its message and headers need besides.
+#[derive(Debug)]
+pub struct ApiError {
+    code: ErrorCode,
+    detail: Detail,
+}
+
+#[derive(Debug)]
+enum Detail {
+    None,
+    Label(&'static str),
+    RetryAfterSeconds(u64),
+    Cause(Cause),
+}
+
+impl ApiError {
+    /// 0001: the parameter named `label` (in Chinese, as the patient reads it) is absent.
+    pub fn missing(label: &'static str) -> Self {
+        Self {
+            code: ErrorCode::ParameterMissing,
+            detail: Detail::Label(label),
+        }
+    }
+
+    /// 0001: the parameter named `label` (in Chinese, as the patient reads it) is not what it should be.
+    pub fn malformed(label: &'static str) -> Self {
+        Self {
+            code: ErrorCode::ParameterMalformed,
+            detail: Detail::Label(label),
+        }
+    }
+
+    /// 0429: permitted again after `wait`, told in whole seconds and never less than one.
+    pub fn too_often(wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Self {
+            code: ErrorCode::TooOften,
+            detail: Detail::RetryAfterSeconds(seconds.max(1)),
+        }
+    }
+
+    /// 0099: `cause` is logged once, by the edge, together with the request id.
+    pub fn internal(cause: impl Into<Cause>) -> Self {
+        Self {
+            code: ErrorCode::Internal,
+            detail: Detail::Cause(cause.into()),
+        }
+    }
+
+    /// Which failure it is.
+    pub fn code(&self) -> ErrorCode {
+        self.code
+    }
+
+    /// The cause of a 0099, for the log.
+    pub fn cause(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.detail {
+            Detail::Cause(cause) => Some(cause.as_ref()),
+            Detail::None | Detail::Label(_) | Detail::RetryAfterSeconds(_) => None,
+        }
+    }
+
+    /// Seconds for `Retry-After`, where it helps to try again.
+    fn retry_after_seconds(&self) -> Option<u64> {
+        match (self.code.row().retry, &self.detail) {
+            (Never, _) => None,
+            (AfterSeconds(seconds), _) => Some(u64::from(seconds)),
+            (WhenPermitted, Detail::RetryAfterSeconds(seconds)) => Some(*seconds),
+            (WhenPermitted, _) => Some(1),
+        }
+    }
+
+    /// The enveloped failure; `request_id` goes into the message of a 0099, so that the clinic can name it.
+    pub fn response(&self, request_id: &str) -> HttpResponse {
+        let row = self.code.row();
+        let label = match self.detail {
+            Detail::Label(label) => label,
+            Detail::None | Detail::RetryAfterSeconds(_) | Detail::Cause(_) => "参数",
+        };
+        let body = match self.code {
+            E::ParameterMissing | E::ParameterMalformed => {
+                envelope::failure_bytes(row.status, &row.message.replace("{字段}", label))
+            }
+            E::Internal => {
+                envelope::failure_bytes(row.status, &row.message.replace("{编号}", request_id))
+            }
+            _ => envelope::failure_bytes(row.status, row.message),
+        };
+        let mut response = envelope::json(self.status_code(), body.into());
+        if let Some(seconds) = self.retry_after_seconds() {
+            response
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if matches!(self.code, E::ShuttingDown | E::OutcomeUnknown) {
+            // The next request has to find the server that comes after this one.
+            response
+                .head_mut()
+                .set_connection_type(ConnectionType::Close);
+        }
+        response
+    }
+}
+
+impl From<ErrorCode> for ApiError {
+    fn from(code: ErrorCode) -> Self {
+        Self {
+            code,
+            detail: Detail::None,
+        }
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?}", self.code.row().status, self.code)
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.code.row().http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// Without a request id; the edge knows it and answers a 0099 again with it.
+    fn error_response(&self) -> HttpResponse {
+        self.response("")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use actix_web::body::to_bytes;
+
+    use super::*;
+
+    async fn body_of(response: HttpResponse) -> serde_json::Value {
+        let body = to_bytes(response.into_body())
+            .await
+            .expect("bytes in memory");
+        serde_json::from_slice(&body).expect("an enveloped failure is JSON")
+    }
+
+    #[test]
+    fn statuses_have_the_shape_of_the_conventions() {
+        for row in TABLE {
+            let expected_length = if row.http == 409 { 6 } else { 4 };
+            assert_eq!(row.status.len(), expected_length, "{:?}", row.code);
+            assert!(row.status.bytes().all(|byte| byte.is_ascii_digit()));
+            assert!(StatusCode::from_u16(row.http).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_rule_has_a_status_of_its_own() {
+        let rules: Vec<_> = TABLE.iter().filter(|row| row.http == 409).collect();
+        let distinct: HashSet<_> = rules.iter().map(|row| row.status).collect();
+        assert_eq!(distinct.len(), rules.len());
+    }
+
+    #[test]
+    fn everything_that_passes_by_itself_says_when_to_retry() {
+        for row in TABLE {
+            let passes = matches!(row.http, 429 | 503);
+            assert_eq!(row.retry != Never, passes, "{:?}", row.code);
+        }
+    }
+
+    #[actix_web::test]
+    async fn a_parameter_is_named_in_the_message() {
+        let missing = ApiError::missing("手机号").error_response();
+        assert_eq!(missing.status(), StatusCode::BAD_REQUEST);
+        assert_eq!(
+            body_of(missing).await,
+            serde_json::json!({"status": "0001", "message": "手机号不能为空", "data": null})
+        );
+        let malformed = ApiError::malformed("日期").error_response();
+        assert_eq!(body_of(malformed).await["message"], "日期格式不正确");
+    }
+
+    #[actix_web::test]
+    async fn our_fault_shows_the_request_id_and_no_cause() {
+        let error = ApiError::internal("sled is out of tune");
+        let body = body_of(error.response("00c0ffee00000001")).await;
+        let message = body["message"].as_str().expect("a sentence").to_owned();
+        assert!(message.contains("00c0ffee00000001"), "{message}");
+        assert!(!message.contains("sled"));
+        assert!(!format!("{error}").contains("sled"));
+        assert_eq!(
+            error.cause().expect("given").to_string(),
+            "sled is out of tune"
+        );
+    }
+
+    #[test]
+    fn a_limit_tells_whole_seconds_until_it_permits_again() {
+        let retry_after = |wait| {
+            let response = ApiError::too_often(wait).error_response();
+            let header = response
+                .headers()
+                .get(RETRY_AFTER)
+                .expect("always there for 0429");
+            header.to_str().expect("digits").to_owned()
+        };
+        assert_eq!(retry_after(Duration::from_millis(59_001)), "60");
+        assert_eq!(retry_after(Duration::from_secs(7)), "7");
+        assert_eq!(retry_after(Duration::ZERO), "1");
+    }
+
+    #[test]
+    fn an_unknown_outcome_closes_the_connection() {
+        let response = ApiError::from(ErrorCode::OutcomeUnknown).error_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.head().connection_type(), ConnectionType::Close);
+        assert!(response.headers().contains_key(RETRY_AFTER));
+        let busy = ApiError::from(ErrorCode::Busy).error_response();
+        assert_ne!(busy.head().connection_type(), ConnectionType::Close);
+    }
+
+    #[test]
+    fn answers_of_actix_itself_find_their_code() {
+        let code = |status| ErrorCode::of_http(status).row().status;
+        assert_eq!(code(StatusCode::NOT_FOUND), "0404");
+        assert_eq!(code(StatusCode::METHOD_NOT_ALLOWED), "0405");
+        assert_eq!(code(StatusCode::PAYLOAD_TOO_LARGE), "0413");
+        assert_eq!(code(StatusCode::UNSUPPORTED_MEDIA_TYPE), "0415");
+        assert_eq!(code(StatusCode::BAD_REQUEST), "0001");
+        assert_eq!(code(StatusCode::INTERNAL_SERVER_ERROR), "0099");
+    }
+}
