@@ -1,197 +1,362 @@
-//! Typed keys. A key is the tenant (8 bytes, big endian), the tag of the table (1 byte) and the
-//! components of the table, big endian, so that the order of bytes is the order of components.
+//! One constructor per table for the keys, one per scan for the ranges, and the way back from a
+//! scanned key to its components.
+//!
+//! A key is the tenant (8 bytes), the tag of the table (1 byte) and the components of the table, all
+//! big endian, so that the order of bytes is the order of components and a scan of one tenant,
+//! schedule or user never meets another's. Phones and ID numbers stand in keys as blinds only.
+//!
+//! Tenants and the facts about the data folder belong to no tenant. They stand under tenant 0,
+//! which no clinic can have, so that all tenants can be listed.
 
-use std::cmp::Ordering;
-use std::fmt;
-use std::hash::{Hash, Hasher};
-use std::marker::PhantomData;
+mod parts;
+mod raw;
+#[cfg(test)]
+mod tests;
 
-use crate::record::Record;
+use std::ops::RangeInclusive;
+
+use aws_lc_rs::digest;
+use domain::{
+    BookingId, Date, DepartmentId, DoctorId, PatientId, Period, Schedule, ScheduleId, SerialNo,
+    SessionId, TenantId, UserId,
+};
+
+use crate::records::{
+    ActiveRecord, BookingOwner, BookingRecord, CodePurpose, CodeRecord, DepartmentRecord,
+    DoctorRecord, IdemRecord, IdnoRecord, LimitKind, LimitRecord, MembersRecord, MetaRecord,
+    NoShowRecord, PatientRecord, PhoneRecord, ScheduleAtRecord, ScheduleRecord, SequenceRecord,
+    SessionRecord, SlotRecord, TenantRecord, UserRecord, VisitRecord,
+};
+use crate::sequences::Sequence;
 use crate::table::Table;
+use crate::vault::Blind;
 
-/// The longest key: the tenant, the tag and 47 bytes of components.
-pub const MAX_KEY_BYTES: usize = 56;
-/// The bytes before the components: the tenant and the tag of the table.
-const PREFIX_BYTES: usize = 9;
+pub use parts::{
+    VisitParts, booking_parts, department_id, doctor_id, patient_id, schedule_at_parts,
+    schedule_id, session_parts, slot_parts, tenant_id, user_id, visit_parts,
+};
+pub use raw::{Key, KeyRange, MAX_KEY_BYTES, RawKey};
 
-/// At most [`MAX_KEY_BYTES`] bytes, without an allocation.
-#[derive(Clone, Copy)]
-struct Inline {
-    len: u8,
-    bytes: [u8; MAX_KEY_BYTES],
+/// The tenant of what belongs to no clinic.
+const NO_TENANT: u64 = 0;
+/// Stands for the ordinary clinic (普通门诊), which has no doctor.
+const NO_DOCTOR: u64 = 0;
+
+fn of(tenant: TenantId, table: Table) -> RawKey {
+    RawKey::of(tenant.get(), table)
 }
 
-impl Inline {
-    fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.len)]
+fn id(value: u64) -> [u8; 8] {
+    value.to_be_bytes()
+}
+
+/// Days since 1970-01-01, with the sign bit turned so that earlier days sort first.
+fn day(date: Date) -> [u8; 4] {
+    (date.ordinal().cast_unsigned() ^ (1 << 31)).to_be_bytes()
+}
+
+/// Morning sorts before afternoon.
+fn half(period: Period) -> [u8; 1] {
+    match period {
+        Period::Am => [0],
+        Period::Pm => [1],
     }
 }
 
-/// A key of any table: at least a tenant and the tag of a known table.
-#[derive(Clone, Copy)]
-pub struct RawKey(Inline);
+/// Which keys the sealed fields were sealed with.
+#[must_use]
+pub fn vault_keys() -> Key<MetaRecord> {
+    const VAULT_KEYS: u8 = 1;
+    Key::new(RawKey::of(NO_TENANT, Table::Meta).with([VAULT_KEYS]))
+}
 
-impl RawKey {
-    /// The key of the table's only record, or the start of a longer key.
-    pub(crate) fn of(tenant: u64, table: Table) -> Self {
-        let mut bytes = [0; MAX_KEY_BYTES];
-        bytes[..8].copy_from_slice(&tenant.to_be_bytes());
-        bytes[8] = table.tag();
-        Self(Inline { len: 9, bytes })
-    }
+/// A tenant.
+#[must_use]
+pub fn tenant(tenant: TenantId) -> Key<TenantRecord> {
+    Key::new(RawKey::of(NO_TENANT, Table::Tenant).with(id(tenant.get())))
+}
 
-    /// This key with one more component.
-    pub(crate) fn with<const N: usize>(mut self, component: [u8; N]) -> Self {
-        let start = usize::from(self.0.len);
-        debug_assert!(start + N <= MAX_KEY_BYTES, "no table has keys this long");
-        self.0.bytes[start..start + N].copy_from_slice(&component);
-        self.0.len += N as u8;
-        self
-    }
+/// All tenants.
+#[must_use]
+pub fn tenants() -> KeyRange<TenantRecord> {
+    KeyRange::prefix(RawKey::of(NO_TENANT, Table::Tenant))
+}
 
-    /// Reads a key from stored bytes; `None` when they are no key of a known table.
+/// A department.
+#[must_use]
+pub fn department(tenant: TenantId, department: DepartmentId) -> Key<DepartmentRecord> {
+    Key::new(of(tenant, Table::Department).with(id(department.get())))
+}
+
+/// All departments of a tenant, by id.
+#[must_use]
+pub fn departments(tenant: TenantId) -> KeyRange<DepartmentRecord> {
+    KeyRange::prefix(of(tenant, Table::Department))
+}
+
+/// A doctor.
+#[must_use]
+pub fn doctor(tenant: TenantId, doctor: DoctorId) -> Key<DoctorRecord> {
+    Key::new(of(tenant, Table::Doctor).with(id(doctor.get())))
+}
+
+/// All doctors of a tenant, by id.
+#[must_use]
+pub fn doctors(tenant: TenantId) -> KeyRange<DoctorRecord> {
+    KeyRange::prefix(of(tenant, Table::Doctor))
+}
+
+/// A schedule.
+#[must_use]
+pub fn schedule(tenant: TenantId, schedule: ScheduleId) -> Key<ScheduleRecord> {
+    Key::new(of(tenant, Table::Schedule).with(id(schedule.get())))
+}
+
+/// All schedules of a tenant, by id.
+#[must_use]
+pub fn schedules(tenant: TenantId) -> KeyRange<ScheduleRecord> {
+    KeyRange::prefix(of(tenant, Table::Schedule))
+}
+
+/// What only one schedule of a tenant may have: (department, doctor, date, period) is unique.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SchedulePlace {
+    /// The department.
+    pub department: DepartmentId,
+    /// The doctor; `None` is the department's ordinary clinic (普通门诊).
+    pub doctor: Option<DoctorId>,
+    /// The day.
+    pub date: Date,
+    /// Morning or afternoon.
+    pub period: Period,
+}
+
+impl SchedulePlace {
+    /// The place of this schedule.
     #[must_use]
-    pub fn from_bytes(stored: &[u8]) -> Option<Self> {
-        if stored.len() < PREFIX_BYTES || stored.len() > MAX_KEY_BYTES {
-            return None;
+    pub fn of(schedule: &Schedule) -> Self {
+        Self {
+            department: schedule.department,
+            doctor: schedule.doctor,
+            date: schedule.date,
+            period: schedule.period,
         }
-        Table::from_tag(stored[8])?;
-        let mut bytes = [0; MAX_KEY_BYTES];
-        bytes[..stored.len()].copy_from_slice(stored);
-        Some(Self(Inline { len: stored.len() as u8, bytes }))
-    }
-
-    /// The bytes of the key.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-
-    /// The tenant the key belongs to.
-    #[must_use]
-    pub fn tenant(&self) -> u64 {
-        let mut tenant = [0; 8];
-        tenant.copy_from_slice(&self.0.bytes[..8]);
-        u64::from_be_bytes(tenant)
-    }
-
-    /// The table the key belongs to.
-    #[must_use]
-    pub fn table(&self) -> Table {
-        let Some(table) = Table::from_tag(self.0.bytes[8]) else {
-            unreachable!("both constructors take the tag from a table")
-        };
-        table
-    }
-
-    /// The bytes after the tag of the table.
-    #[must_use]
-    pub fn components(&self) -> &[u8] {
-        &self.as_bytes()[PREFIX_BYTES..]
     }
 }
 
-impl PartialEq for RawKey {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_bytes() == other.as_bytes()
-    }
-}
-impl Eq for RawKey {}
-impl PartialOrd for RawKey {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for RawKey {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.as_bytes().cmp(other.as_bytes())
-    }
-}
-impl Hash for RawKey {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.as_bytes().hash(state);
-    }
-}
-impl fmt::Debug for RawKey {
-    /// Names tenant and table only: components may be hashes of phones and ID numbers.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/..", self.tenant(), self.table().name())
-    }
+fn clinic_of(tenant: TenantId, department: DepartmentId, doctor: Option<DoctorId>) -> RawKey {
+    of(tenant, Table::ScheduleAt)
+        .with(id(department.get()))
+        .with(id(doctor.map_or(NO_DOCTOR, DoctorId::get)))
 }
 
-/// The key of one record of type `R`.
-pub struct Key<R> {
-    raw: RawKey,
-    record: PhantomData<fn() -> R>,
+/// The schedule at a place.
+#[must_use]
+pub fn schedule_at(tenant: TenantId, place: &SchedulePlace) -> Key<ScheduleAtRecord> {
+    Key::new(
+        clinic_of(tenant, place.department, place.doctor)
+            .with(day(place.date))
+            .with(half(place.period)),
+    )
 }
 
-impl<R: Record> Key<R> {
-    /// A key of `R`'s table. The caller has built `raw` for that table.
-    pub(crate) fn new(raw: RawKey) -> Self {
-        debug_assert_eq!(raw.table(), R::TABLE);
-        Self { raw, record: PhantomData }
-    }
+/// All schedules of a department: the ordinary clinic first, then by doctor, each by date.
+#[must_use]
+pub fn schedules_of_department(
+    tenant: TenantId,
+    department: DepartmentId,
+) -> KeyRange<ScheduleAtRecord> {
+    KeyRange::prefix(of(tenant, Table::ScheduleAt).with(id(department.get())))
 }
 
-impl<R> Key<R> {
-    /// The key without its type.
-    #[must_use]
-    pub fn raw(&self) -> &RawKey {
-        &self.raw
-    }
+/// The schedules of one doctor, or of the ordinary clinic, in a department from one day through
+/// another.
+#[must_use]
+pub fn schedules_of_doctor(
+    tenant: TenantId,
+    department: DepartmentId,
+    doctor: Option<DoctorId>,
+    days: &RangeInclusive<Date>,
+) -> KeyRange<ScheduleAtRecord> {
+    let clinic = clinic_of(tenant, department, doctor);
+    KeyRange::through(
+        clinic.with(day(*days.start())),
+        clinic.with(day(*days.end())),
+    )
 }
 
-impl<R> Clone for Key<R> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-impl<R> Copy for Key<R> {}
-impl<R> fmt::Debug for Key<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.raw.fmt(f)
-    }
+/// A slot that is booked.
+#[must_use]
+pub fn slot(tenant: TenantId, schedule: ScheduleId, serial: SerialNo) -> Key<SlotRecord> {
+    Key::new(
+        of(tenant, Table::Slot)
+            .with(id(schedule.get()))
+            .with(serial.get().to_be_bytes()),
+    )
 }
 
-/// All keys of `R`'s table from a first one up to, but without, an end.
-pub struct KeyRange<R> {
-    start: Inline,
-    end: Inline,
-    record: PhantomData<fn() -> R>,
+/// The booked slots of a schedule, by serial number.
+#[must_use]
+pub fn slots_of(tenant: TenantId, schedule: ScheduleId) -> KeyRange<SlotRecord> {
+    KeyRange::prefix(of(tenant, Table::Slot).with(id(schedule.get())))
 }
 
-impl<R: Record> KeyRange<R> {
-    /// Every key that begins with `prefix`. The caller has built it for `R`'s table.
-    pub(crate) fn prefix(prefix: RawKey) -> Self {
-        debug_assert_eq!(prefix.table(), R::TABLE);
-        Self { start: prefix.0, end: successor(prefix.0), record: PhantomData }
-    }
+/// The live booking of a patient in a half-day.
+#[must_use]
+pub fn visit(tenant: TenantId, patient: PatientId, date: Date, period: Period) -> Key<VisitRecord> {
+    Key::new(
+        of(tenant, Table::Visit)
+            .with(id(patient.get()))
+            .with(day(date))
+            .with(half(period)),
+    )
 }
 
-impl<R> KeyRange<R> {
-    /// The least bytes within the range.
-    #[must_use]
-    pub fn start(&self) -> &[u8] {
-        self.start.as_bytes()
-    }
-
-    /// The least bytes above the range.
-    #[must_use]
-    pub fn end(&self) -> &[u8] {
-        self.end.as_bytes()
-    }
+/// The live bookings of a patient, by half-day.
+#[must_use]
+pub fn visits_of(tenant: TenantId, patient: PatientId) -> KeyRange<VisitRecord> {
+    KeyRange::prefix(of(tenant, Table::Visit).with(id(patient.get())))
 }
 
-/// The least bytes above everything that begins with `prefix`.
-fn successor(mut prefix: Inline) -> Inline {
-    while prefix.len > 0 {
-        let last = usize::from(prefix.len) - 1;
-        if prefix.bytes[last] < u8::MAX {
-            prefix.bytes[last] += 1;
-            return prefix;
-        }
-        prefix.bytes[last] = 0;
-        prefix.len -= 1;
-    }
-    unreachable!("the tag of a table is below 255, so the carry stops there")
+/// A booking.
+#[must_use]
+pub fn booking(tenant: TenantId, owner: BookingOwner, booking: BookingId) -> Key<BookingRecord> {
+    Key::new(
+        of(tenant, Table::Booking)
+            .with(id(owner.number()))
+            .with(id(booking.get())),
+    )
+}
+
+/// The bookings of an account or of the desk, oldest first.
+#[must_use]
+pub fn bookings_of(tenant: TenantId, owner: BookingOwner) -> KeyRange<BookingRecord> {
+    KeyRange::prefix(of(tenant, Table::Booking).with(id(owner.number())))
+}
+
+/// All bookings of a tenant: those of the desk first, then by account, each oldest first.
+#[must_use]
+pub fn bookings(tenant: TenantId) -> KeyRange<BookingRecord> {
+    KeyRange::prefix(of(tenant, Table::Booking))
+}
+
+/// The live bookings of an account.
+#[must_use]
+pub fn active(tenant: TenantId, user: UserId) -> Key<ActiveRecord> {
+    Key::new(of(tenant, Table::Active).with(id(user.get())))
+}
+
+/// The live bookings of every account of a tenant.
+#[must_use]
+pub fn actives(tenant: TenantId) -> KeyRange<ActiveRecord> {
+    KeyRange::prefix(of(tenant, Table::Active))
+}
+
+/// An account.
+#[must_use]
+pub fn user(tenant: TenantId, user: UserId) -> Key<UserRecord> {
+    Key::new(of(tenant, Table::User).with(id(user.get())))
+}
+
+/// All accounts of a tenant.
+#[must_use]
+pub fn users(tenant: TenantId) -> KeyRange<UserRecord> {
+    KeyRange::prefix(of(tenant, Table::User))
+}
+
+/// The account of a phone, by [`Vault::blind_phone`](crate::vault::Vault::blind_phone).
+#[must_use]
+pub fn phone(tenant: TenantId, phone: &Blind) -> Key<PhoneRecord> {
+    Key::new(of(tenant, Table::Phone).with(*phone.as_bytes()))
+}
+
+/// A session.
+#[must_use]
+pub fn session(tenant: TenantId, user: UserId, session: SessionId) -> Key<SessionRecord> {
+    Key::new(
+        of(tenant, Table::Session)
+            .with(id(user.get()))
+            .with(id(session.get())),
+    )
+}
+
+/// The sessions of an account.
+#[must_use]
+pub fn sessions_of(tenant: TenantId, user: UserId) -> KeyRange<SessionRecord> {
+    KeyRange::prefix(of(tenant, Table::Session).with(id(user.get())))
+}
+
+/// The code that was sent to a phone for a purpose.
+#[must_use]
+pub fn code(tenant: TenantId, purpose: CodePurpose, phone: &Blind) -> Key<CodeRecord> {
+    Key::new(
+        of(tenant, Table::Code)
+            .with([purpose.tag()])
+            .with(*phone.as_bytes()),
+    )
+}
+
+/// What one phone or client address has used of a limit.
+#[must_use]
+pub fn limit(tenant: TenantId, kind: LimitKind, subject: &Blind) -> Key<LimitRecord> {
+    Key::new(
+        of(tenant, Table::Limit)
+            .with([kind.tag()])
+            .with(*subject.as_bytes()),
+    )
+}
+
+/// A patient.
+#[must_use]
+pub fn patient(tenant: TenantId, patient: PatientId) -> Key<PatientRecord> {
+    Key::new(of(tenant, Table::Patient).with(id(patient.get())))
+}
+
+/// All patients of a tenant, in the order their files were opened.
+#[must_use]
+pub fn patients(tenant: TenantId) -> KeyRange<PatientRecord> {
+    KeyRange::prefix(of(tenant, Table::Patient))
+}
+
+/// The patient of an ID number, by [`Vault::blind_id_number`](crate::vault::Vault::blind_id_number).
+#[must_use]
+pub fn idno(tenant: TenantId, number: &Blind) -> Key<IdnoRecord> {
+    Key::new(of(tenant, Table::Idno).with(*number.as_bytes()))
+}
+
+/// The members of an account.
+#[must_use]
+pub fn members(tenant: TenantId, user: UserId) -> Key<MembersRecord> {
+    Key::new(of(tenant, Table::Members).with(id(user.get())))
+}
+
+/// The members of every account of a tenant.
+#[must_use]
+pub fn all_members(tenant: TenantId) -> KeyRange<MembersRecord> {
+    KeyRange::prefix(of(tenant, Table::Members))
+}
+
+/// The answer to the request that an account made on a route under an `Idempotency-Key`.
+#[must_use]
+pub fn idem(tenant: TenantId, user: UserId, route: &str, idempotency_key: &str) -> Key<IdemRecord> {
+    let mut context = digest::Context::new(&digest::SHA256);
+    // The length in front keeps ("ab", "c") and ("a", "bc") apart.
+    context.update(&(route.len() as u64).to_be_bytes());
+    context.update(route.as_bytes());
+    context.update(idempotency_key.as_bytes());
+    let mut hash = [0; 32];
+    hash.copy_from_slice(context.finish().as_ref());
+    Key::new(of(tenant, Table::Idem).with(id(user.get())).with(hash))
+}
+
+/// How far a running number was reserved.
+#[must_use]
+pub fn sequence(tenant: TenantId, sequence: Sequence) -> Key<SequenceRecord> {
+    Key::new(of(tenant, Table::Sequence).with([sequence.tag()]))
+}
+
+/// The missed visits of a patient.
+#[must_use]
+pub fn no_show(tenant: TenantId, patient: PatientId) -> Key<NoShowRecord> {
+    Key::new(of(tenant, Table::NoShow).with(id(patient.get())))
 }

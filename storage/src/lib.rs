@@ -1,6 +1,6 @@
 //! The store: a journal that is the truth, an index in sled, and the records kept in them.
 
-mod keys;
+pub mod keys;
 mod record;
 mod sequences;
 mod table;
@@ -10,4 +10,9 @@ pub mod records;
 
 pub use keys::{Key, KeyRange, MAX_KEY_BYTES, RawKey};
 pub use record::{Record, RecordError};
+pub use sequences::{Sequence, Sequences};
 pub use table::Table;
+pub use vault::{
+    Blind, Existing, Fingerprint, NoRandomness, OsRandom, Random, SECRET_LEN, SealError, Sealed,
+    SecretKey, Vault, VaultError,
+};

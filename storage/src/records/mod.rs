@@ -1,0 +1,56 @@
+//! What is stored, one file per subject.
+//!
+//! A record holds domain types: its bytes were parsed when they were read, and nothing behind this
+//! point checks them again. The shape on disk is a private `Stored..` struct of plain numbers and
+//! texts beside each record, so that a domain type can change without changing what is on disk.
+//! A shape that was released is never edited: a changed record gets a second shape, and goes on
+//! reading the first. The hexadecimal constants in the tests hold every shape to that.
+
+mod accounts;
+mod bookings;
+mod clinic;
+mod codes;
+mod idempotency;
+mod members;
+mod meta;
+mod patients;
+mod schedules;
+mod sequences;
+
+#[cfg(test)]
+mod golden;
+
+pub use accounts::{PhoneRecord, SessionRecord, UserPersonal, UserRecord};
+pub use bookings::{
+    ActiveEntry, ActiveRecord, BookingOwner, BookingRecord, SlotRecord, VisitRecord,
+};
+pub use clinic::{DepartmentRecord, DoctorRecord, TenantRecord};
+pub use codes::{CodePurpose, CodeRecord, LimitKind, LimitRecord};
+pub use idempotency::IdemRecord;
+pub use members::{MemberEntry, MemberLink, MemberPersonal, MembersRecord};
+pub use meta::MetaRecord;
+pub use patients::{Certificate, IdnoRecord, Miss, NoShowRecord, PatientPersonal, PatientRecord};
+pub use schedules::{BookedBefore, ScheduleAtRecord, ScheduleRecord};
+pub use sequences::SequenceRecord;
+
+use domain::{Date, Timestamp};
+
+use crate::record::Impossible;
+
+/// Accepts a stored value that its domain type accepts.
+fn possible<T, E>(parsed: Result<T, E>, what: &'static str) -> Result<T, Impossible> {
+    parsed.map_err(|_| Impossible(what))
+}
+
+/// Days since 1970-01-01, as dates are stored.
+fn date(ordinal: i32, what: &'static str) -> Result<Date, Impossible> {
+    possible(Date::from_ordinal(ordinal), what)
+}
+
+fn dates(ordinal: Option<i32>, what: &'static str) -> Result<Option<Date>, Impossible> {
+    ordinal.map(|ordinal| date(ordinal, what)).transpose()
+}
+
+fn millis(at: Timestamp) -> i64 {
+    at.as_millis()
+}

@@ -1,0 +1,231 @@
+//! Running numbers, reserved durably in blocks.
+//!
+//! A number is handed out from a block in memory, and a block is on disk as reserved before its
+//! first number is handed out: after a crash the rest of a block is lost, and no number comes twice.
+
+use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
+use std::sync::Arc;
+
+use domain::{BookingCode, MAX_ID, TenantId};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
+
+/// What is numbered. Every tenant numbers for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Sequence {
+    /// Bookings.
+    Booking,
+    /// The numbers that patients are shown for their bookings (bookCode), at most eight digits.
+    BookingCode,
+    /// Accounts.
+    User,
+    /// Members of accounts.
+    Member,
+    /// Patients, who know their short numbers by heart.
+    Patient,
+    /// Sessions.
+    Session,
+    /// Departments.
+    Department,
+    /// Doctors.
+    Doctor,
+    /// Schedules.
+    Schedule,
+    /// Members of the staff.
+    Staff,
+}
+
+impl Sequence {
+    /// All sequences.
+    pub const ALL: [Self; 10] = [
+        Self::Booking,
+        Self::BookingCode,
+        Self::User,
+        Self::Member,
+        Self::Patient,
+        Self::Session,
+        Self::Department,
+        Self::Doctor,
+        Self::Schedule,
+        Self::Staff,
+    ];
+
+    /// The sequence as it stands in keys.
+    pub(crate) fn tag(self) -> u8 {
+        match self {
+            Self::Booking => 1,
+            Self::BookingCode => 2,
+            Self::User => 3,
+            Self::Member => 4,
+            Self::Patient => 5,
+            Self::Session => 6,
+            Self::Department => 7,
+            Self::Doctor => 8,
+            Self::Schedule => 9,
+            Self::Staff => 10,
+        }
+    }
+
+    /// The first number. Ids below 10^9 are left to imports.
+    #[must_use]
+    pub fn first(self) -> u64 {
+        match self {
+            Self::BookingCode | Self::Patient => 1,
+            Self::Booking
+            | Self::User
+            | Self::Member
+            | Self::Session
+            | Self::Department
+            | Self::Doctor
+            | Self::Schedule
+            | Self::Staff => 1_000_000_000,
+        }
+    }
+
+    /// The last number.
+    #[must_use]
+    pub fn last(self) -> u64 {
+        match self {
+            Self::BookingCode => u64::from(BookingCode::MAX),
+            Self::Booking
+            | Self::User
+            | Self::Member
+            | Self::Patient
+            | Self::Session
+            | Self::Department
+            | Self::Doctor
+            | Self::Schedule
+            | Self::Staff => MAX_ID,
+        }
+    }
+
+    /// How many numbers are reserved at once. Every start of the server leaves a gap of up to as
+    /// many, which should not make patients' numbers long.
+    #[must_use]
+    pub fn block(self) -> u64 {
+        match self {
+            Self::Patient => 20,
+            Self::Booking
+            | Self::BookingCode
+            | Self::User
+            | Self::Member
+            | Self::Session
+            | Self::Department
+            | Self::Doctor
+            | Self::Schedule
+            | Self::Staff => 1_000,
+        }
+    }
+
+    /// With fewer numbers than this left, the next block is reserved.
+    fn low_water(self) -> u64 {
+        self.block() / 4
+    }
+
+    /// The block that starts at `next`, cut short at the last number; `None` beyond it.
+    fn block_at(self, next: u64) -> Option<Range<u64>> {
+        let start = next.max(self.first());
+        let end = start.saturating_add(self.block()).min(self.last() + 1);
+        (start < end).then_some(start..end)
+    }
+}
+
+/// The numbers that were reserved and not handed out yet.
+#[derive(Debug, Default)]
+pub struct Sequences {
+    stocks: Mutex<HashMap<(TenantId, Sequence), Stock>>,
+}
+
+#[derive(Debug, Default)]
+struct Stock {
+    blocks: VecDeque<Range<u64>>,
+    /// Set while a block is being reserved; wakes those who wait for it.
+    refill: Option<Arc<Notify>>,
+}
+
+impl Stock {
+    fn left(&self) -> u64 {
+        self.blocks
+            .iter()
+            .map(|block| block.end - block.start)
+            .sum()
+    }
+
+    fn take(&mut self) -> Option<u64> {
+        let block = self.blocks.front_mut()?;
+        let number = block.start;
+        block.start += 1;
+        if block.is_empty() {
+            self.blocks.pop_front();
+        }
+        Some(number)
+    }
+}
+
+/// What a caller that wants numbers to be there has to do.
+enum Refill<'a> {
+    /// Nothing: there are some.
+    NotNeeded,
+    /// Wait: somebody else is reserving the next block.
+    Underway(OwnedNotified),
+    /// Reserve the next block.
+    Ours(Turn<'a>),
+}
+
+/// The right to reserve the next block. It ends when it is dropped, also by a caller that gave up
+/// half-way, so that the others are never left waiting.
+struct Turn<'a> {
+    sequences: &'a Sequences,
+    tenant: TenantId,
+    sequence: Sequence,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut stocks = self.sequences.stocks.lock();
+        let refill = stocks
+            .get_mut(&(self.tenant, self.sequence))
+            .and_then(|stock| stock.refill.take());
+        drop(stocks);
+        if let Some(refill) = refill {
+            refill.notify_waiters();
+        }
+    }
+}
+
+impl Sequences {
+    /// No numbers yet: every sequence reserves its first block when it is first asked.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The next number, if one is left in memory. Never waits, so that it can be called between
+    /// decide and commit; call [`Sequences::ensure`] before.
+    #[must_use]
+    pub fn take(&self, tenant: TenantId, sequence: Sequence) -> Option<u64> {
+        self.stocks.lock().get_mut(&(tenant, sequence))?.take()
+    }
+
+    fn begin_refill(&self, tenant: TenantId, sequence: Sequence) -> Refill<'_> {
+        let mut stocks = self.stocks.lock();
+        let stock = stocks.entry((tenant, sequence)).or_default();
+        let left = stock.left();
+        match &stock.refill {
+            _ if left >= sequence.low_water() => Refill::NotNeeded,
+            Some(_) if left > 0 => Refill::NotNeeded,
+            // Created under the lock, so that it is woken even if the refill ends before it waits.
+            Some(refill) => Refill::Underway(Arc::clone(refill).notified_owned()),
+            None => {
+                stock.refill = Some(Arc::new(Notify::new()));
+                Refill::Ours(Turn {
+                    sequences: self,
+                    tenant,
+                    sequence,
+                })
+            }
+        }
+    }
+}
