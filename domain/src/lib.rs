@@ -3,25 +3,43 @@
 //! This crate decides; it does nothing. It must not know how a decision travels or is kept: no
 //! async, clock, I/O, serialization, HTTP, actors or storage. The time, the policy and every id
 //! are arguments, so that the same question always gets the same answer.
+//!
+//! A schedule is asked by [`ScheduleState::decide`]: a [`Command`] becomes events and a reply, or
+//! one [`Rejection`]. Once the events are committed, [`ScheduleState::apply`] takes them over.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod booking;
+mod command;
+mod decide;
+mod event;
 mod ids;
+mod invariants;
 mod money;
 mod people;
 mod policy;
+mod rejection;
 mod schedule;
+mod state;
 mod time;
 
 pub use booking::{Booking, Canceller, Charge, Owner, Status};
+pub use command::{
+    AddSlots, Booker, Cancel, CancelBy, CheckIn, Command, Correct, NewBooking, NoShow, Paid,
+    PatientFacts, Presubmit, Reason, ReasonError, Relocate, Reopen, Stop, Submit,
+};
+pub use decide::{Decision, Reply};
+pub use event::Event;
 pub use ids::{
     BookingCode, BookingId, DepartmentId, DoctorId, IdError, MAX_ID, MemberId, PatientId,
     ScheduleId, SerialNo, SessionId, StaffId, TenantId, UserId,
 };
+pub use invariants::{BrokenInvariant, Invariant};
 pub use money::{Fen, MoneyError};
 pub use people::{Age, Gender, IdNumber, PersonError, PersonName, Phone};
 pub use policy::{DailyVisits, NoShowPolicy, Policy};
+pub use rejection::Rejection;
 pub use schedule::{Channel, ClinicKind, MAX_SLOTS, Schedule, ScheduleError, SlotPlan, Standing};
+pub use state::{Hold, Occupancy, ScheduleState, Slot};
 pub use time::{ClinicZone, Date, Period, TimeError, TimeOfDay, Timestamp};
