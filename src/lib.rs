@@ -4,3 +4,6 @@
 //! the contract (《患者服务协议》). It knows neither how bookings are decided nor how they are stored.
 
 pub mod http;
+pub mod passwords;
+pub mod sms;
+pub mod tokens;

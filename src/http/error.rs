@@ -10,6 +10,7 @@ use std::time::Duration;
 use actix_web::http::header::{HeaderValue, RETRY_AFTER};
 use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::{HttpResponse, ResponseError};
+use domain::Rejection;
 
 use super::envelope;
 
@@ -66,8 +67,6 @@ pub enum ErrorCode {
     SlotTaken,
     /// Somebody else holds the slot at the moment.
     SlotHeld,
-    /// The account holds too many slots at once.
-    TooManyHolds,
     /// No such member (就诊人), or it is somebody else's.
     MemberUnknown,
     /// The patient has a booking in the same half-day.
@@ -78,6 +77,8 @@ pub enum ErrorCode {
     ActiveLimit,
     /// The patient missed too many visits (爽约).
     Barred,
+    /// The account holds too many slots at once.
+    TooManyHolds,
     /// No such booking (预约), or it is somebody else's.
     BookingUnknown,
     /// The deadline for cancelling has passed.
@@ -88,6 +89,12 @@ pub enum ErrorCode {
     VisitNotOver,
     /// The days in which a missed visit can be corrected have passed.
     CorrectionTooLate,
+    /// A schedule would get more slots than it may have.
+    TooManySlots,
+    /// A slot to be added has the serial number of another.
+    DuplicateSerial,
+    /// A slot to be added has a time that does not fit its serial number.
+    SlotsOutOfOrder,
     /// Nothing to pay.
     NothingToPay,
     /// Paid before.
@@ -141,7 +148,7 @@ use Retry::{AfterSeconds, Never, WhenPermitted};
 
 /// The table: code, `status`, HTTP status, message, retry. In order of precedence.
 #[rustfmt::skip]
-pub const TABLE: [Row; 46] = [
+pub const TABLE: [Row; 49] = [
     row(E::ShuttingDown,        "0503",   503, "系统正在重启，请稍后重试", AfterSeconds(5)),
     row(E::RouteUnknown,        "0404",   404, "请求的地址不存在，请更新页面后重试", Never),
     row(E::WrongMethod,         "0405",   405, "请求方式不正确，请更新页面后重试", Never),
@@ -167,17 +174,20 @@ pub const TABLE: [Row; 46] = [
     row(E::Past,                "401003", 409, "该号源已过就诊时间，请选择其他时间", Never),
     row(E::SlotTaken,           "401004", 409, "该号源已被预约，请选择其他号源", Never),
     row(E::SlotHeld,            "401005", 409, "该号源正被他人占用，请稍后再试或选择其他号源", Never),
-    row(E::TooManyHolds,        "401012", 409, "您同时占用的号源过多，请先提交已选的号源或稍后再试", Never),
     row(E::MemberUnknown,       "0404",   404, "就诊人不存在，请刷新后重试", Never),
     row(E::HalfDayTaken,        "401006", 409, "该就诊人同一时间段已有预约，请选择其他时间段", Never),
     row(E::DayLimit,            "401007", 409, "该就诊人当日预约已达上限，请选择其他日期", Never),
     row(E::ActiveLimit,         "401008", 409, "待就诊的预约已达上限，请就诊或取消后再预约", Never),
     row(E::Barred,              "401009", 409, "该就诊人因多次爽约暂时不能预约，请联系诊所", Never),
+    row(E::TooManyHolds,        "401012", 409, "您同时占用的号源过多，请先提交已选的号源或稍后再试", Never),
     row(E::BookingUnknown,      "0404",   404, "预约记录不存在，请刷新后重试", Never),
     row(E::TooLateToCancel,     "401010", 409, "已过取消时限，请联系诊所", Never),
     row(E::WrongStatus,         "401011", 409, "预约的当前状态不能进行此操作，请刷新后查看", Never),
     row(E::VisitNotOver,        "401014", 409, "就诊日尚未结束，不能标记为失约", Never),
     row(E::CorrectionTooLate,   "401015", 409, "已过更正时限，不能更正", Never),
+    row(E::TooManySlots,        "401016", 409, "号源数超过排班上限，请减少后重试", Never),
+    row(E::DuplicateSerial,     "401017", 409, "号源序号重复，请修改后重试", Never),
+    row(E::SlotsOutOfOrder,     "401018", 409, "号源时间与序号的顺序不符，请修改后重试", Never),
     row(E::NothingToPay,        "402001", 409, "该预约无需支付", Never),
     row(E::AlreadyPaid,         "402002", 409, "该预约已支付，请勿重复支付", Never),
     row(E::OrderClosed,         "402003", 409, "订单已关闭，请重新预约", Never),
@@ -351,6 +361,40 @@ impl From<ErrorCode> for ApiError {
     }
 }
 
+impl From<Rejection> for ErrorCode {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::ScheduleUnknown => Self::ScheduleUnknown,
+            Rejection::Stopped => Self::Stopped,
+            Rejection::NotReleased => Self::NotReleased,
+            Rejection::SlotUnknown => Self::SlotUnknown,
+            Rejection::Past => Self::Past,
+            Rejection::SlotTaken => Self::SlotTaken,
+            Rejection::SlotHeld => Self::SlotHeld,
+            Rejection::MemberUnknown => Self::MemberUnknown,
+            Rejection::HalfDayTaken => Self::HalfDayTaken,
+            Rejection::DayLimit => Self::DayLimit,
+            Rejection::ActiveLimit => Self::ActiveLimit,
+            Rejection::Barred => Self::Barred,
+            Rejection::TooManyHolds => Self::TooManyHolds,
+            Rejection::BookingUnknown => Self::BookingUnknown,
+            Rejection::TooLateToCancel => Self::TooLateToCancel,
+            Rejection::WrongStatus => Self::WrongStatus,
+            Rejection::NotYet => Self::VisitNotOver,
+            Rejection::CorrectionTooLate => Self::CorrectionTooLate,
+            Rejection::TooManySlots => Self::TooManySlots,
+            Rejection::DuplicateSerial => Self::DuplicateSerial,
+            Rejection::SlotsOutOfOrder => Self::SlotsOutOfOrder,
+        }
+    }
+}
+
+impl From<Rejection> for ApiError {
+    fn from(rejection: Rejection) -> Self {
+        ErrorCode::from(rejection).into()
+    }
+}
+
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {:?}", self.code.row().status, self.code)
@@ -398,6 +442,12 @@ mod tests {
         let rules: Vec<_> = TABLE.iter().filter(|row| row.http == 409).collect();
         let distinct: HashSet<_> = rules.iter().map(|row| row.status).collect();
         assert_eq!(distinct.len(), rules.len());
+    }
+
+    #[test]
+    fn rejections_keep_their_order_in_the_table() {
+        let codes: Vec<_> = Rejection::ALL.map(ErrorCode::from).into();
+        assert!(codes.is_sorted(), "{codes:?}");
     }
 
     #[test]
