@@ -1,7 +1,5 @@
 //! The members of an account (就诊人): the patients it books for.
 
-use std::fmt;
-
 use bincode::{Decode, Encode};
 use domain::{MemberId, PatientId, Phone, Timestamp};
 
@@ -160,11 +158,5 @@ impl Record for MembersRecord {
 
     fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
         decode_v1::<Self, StoredMembers>(bytes)
-    }
-}
-
-impl fmt::Display for MemberLink {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "member {} (patient {})", self.member, self.patient)
     }
 }

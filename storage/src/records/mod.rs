@@ -8,6 +8,7 @@
 
 mod accounts;
 mod bookings;
+mod claims;
 mod clinic;
 mod codes;
 mod idempotency;
@@ -21,9 +22,8 @@ mod sequences;
 mod golden;
 
 pub use accounts::{PhoneRecord, SessionRecord, UserPersonal, UserRecord};
-pub use bookings::{
-    ActiveEntry, ActiveRecord, BookingOwner, BookingRecord, SlotRecord, VisitRecord,
-};
+pub use bookings::BookingRecord;
+pub use claims::{ActiveEntry, ActiveRecord, BookingOwner, SlotRecord, VisitRecord};
 pub use clinic::{DepartmentRecord, DoctorRecord, TenantRecord};
 pub use codes::{CodePurpose, CodeRecord, LimitKind, LimitRecord};
 pub use idempotency::IdemRecord;
