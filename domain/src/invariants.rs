@@ -184,3 +184,186 @@ fn booking_fits_schedule(state: &ScheduleState) -> bool {
             && booking.period == schedule.period
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::booking::Owner;
+    use crate::ids::{
+        BookingCode, BookingId, DepartmentId, MemberId, PatientId, SerialNo, StaffId, UserId,
+    };
+    use crate::money::Fen;
+    use crate::schedule::{Channel, ClinicKind, Schedule, SlotPlan, Standing};
+    use crate::state::Hold;
+    use crate::time::{Date, Period, TimeOfDay, Timestamp};
+
+    fn serial(number: u16) -> SerialNo {
+        SerialNo::new(number).unwrap()
+    }
+
+    fn booking(id: u64, number: u16) -> Booking {
+        Booking {
+            id: BookingId::new(id).unwrap(),
+            code: BookingCode::new(1).unwrap(),
+            schedule: ScheduleId::new(1).unwrap(),
+            serial: serial(number),
+            owner: Owner::Account {
+                user: UserId::new(id).unwrap(),
+                member: MemberId::new(id).unwrap(),
+            },
+            patient: PatientId::new(id).unwrap(),
+            date: Date::parse("2026-12-01").unwrap(),
+            period: Period::Am,
+            starts_at: Timestamp::ZERO,
+            department: DepartmentId::new(1).unwrap(),
+            doctor: None,
+            kind: ClinicKind::Ordinary,
+            fee: Fen::ZERO,
+            booked_at: Timestamp::ZERO,
+            status: Status::Booked,
+            charge: Charge::Unpaid,
+            checked_in_at: None,
+        }
+    }
+
+    /// Slots 1 and 2 are booked as 10 and 20, slots 3 and 4 are free.
+    fn state() -> ScheduleState {
+        let plan = |number| SlotPlan {
+            serial: serial(number),
+            time: TimeOfDay::from_minutes(480 + number).unwrap(),
+            channel: Channel::Online,
+        };
+        let schedule = Schedule {
+            id: ScheduleId::new(1).unwrap(),
+            department: DepartmentId::new(1).unwrap(),
+            doctor: None,
+            date: Date::parse("2026-12-01").unwrap(),
+            period: Period::Am,
+            kind: ClinicKind::Ordinary,
+            fee: Fen::ZERO,
+            location: String::new(),
+            slots: (1..=4).map(plan).collect(),
+            standing: Standing::Open,
+        };
+        ScheduleState::new(schedule, [booking(10, 1), booking(20, 2)]).unwrap()
+    }
+
+    fn held_by(user: u64) -> Occupancy {
+        let until = Timestamp::from_millis(1);
+        Occupancy::Held(Hold {
+            user: UserId::new(user).unwrap(),
+            since: Timestamp::ZERO,
+            until,
+        })
+    }
+
+    fn first(state: &mut ScheduleState) -> &mut Booking {
+        state
+            .bookings
+            .get_mut(&BookingId::new(10).unwrap())
+            .unwrap()
+    }
+
+    type Damage = fn(&mut ScheduleState);
+
+    /// Each damage, and all the invariants that it breaks.
+    const DAMAGES: [(Damage, &[Invariant]); 14] = [
+        (|_| {}, &[]),
+        (
+            |state| state.occupancies[0] = Occupancy::Free,
+            &[Invariant::OneBookingPerSlot],
+        ),
+        (
+            |state| state.occupancies.swap(0, 1),
+            &[Invariant::OneBookingPerSlot],
+        ),
+        (
+            |state| state.occupancies[2] = state.occupancies[0],
+            &[Invariant::OneBookingPerSlot],
+        ),
+        (
+            |state| first(state).serial = serial(3),
+            &[Invariant::OneBookingPerSlot],
+        ),
+        (
+            |state| {
+                let (at, by) = (Timestamp::ZERO, crate::booking::Canceller::Patient);
+                first(state).status = Status::Cancelled { at, by };
+            },
+            &[Invariant::OneBookingPerSlot],
+        ),
+        (
+            |state| state.occupancies.push(Occupancy::Free),
+            &[Invariant::SlotsAscend],
+        ),
+        (
+            |state| state.schedule.slots[3].time = TimeOfDay::MIDNIGHT,
+            &[Invariant::SlotsAscend],
+        ),
+        (
+            |state| {
+                state.occupancies[2] = held_by(7);
+                state.occupancies[3] = held_by(7);
+            },
+            &[Invariant::OneHoldPerUser],
+        ),
+        (
+            |state| state.occupancies[0] = held_by(7),
+            &[Invariant::OneBookingPerSlot, Invariant::HeldIsNotBooked],
+        ),
+        (
+            |state| {
+                let (at, by) = (Timestamp::ZERO, StaffId::new(1).unwrap());
+                state.schedule.standing = Standing::Stopped { at, by };
+            },
+            &[Invariant::StoppedIsEmpty],
+        ),
+        (
+            |state| first(state).charge = Charge::Paid,
+            &[Invariant::ChargeFitsStatus],
+        ),
+        (
+            |state| first(state).schedule = ScheduleId::new(2).unwrap(),
+            &[Invariant::BookingFitsSchedule],
+        ),
+        (
+            |state| first(state).period = Period::Pm,
+            &[Invariant::BookingFitsSchedule],
+        ),
+    ];
+
+    #[test]
+    fn each_damage_is_found_by_its_invariant() {
+        for (number, (damage, broken)) in DAMAGES.into_iter().enumerate() {
+            let mut state = state();
+            damage(&mut state);
+            let found: Vec<_> = Invariant::ALL
+                .into_iter()
+                .filter(|invariant| !invariant.holds(&state))
+                .collect();
+            assert_eq!(found, broken, "damage {number}");
+            let first = state.check().err().map(|broken| broken.invariant);
+            assert_eq!(first, broken.first().copied(), "damage {number}");
+        }
+    }
+
+    #[test]
+    fn every_invariant_is_broken_once() {
+        for invariant in Invariant::ALL {
+            assert!(
+                DAMAGES
+                    .iter()
+                    .any(|(_, broken)| broken.contains(&invariant)),
+                "{invariant}"
+            );
+        }
+    }
+
+    #[test]
+    fn holds_of_different_users_break_nothing() {
+        let mut state = state();
+        state.occupancies[2] = held_by(7);
+        state.occupancies[3] = held_by(8);
+        assert_eq!(state.check(), Ok(()));
+    }
+}
