@@ -1,16 +1,42 @@
 //! The store: a journal that is the truth, an index in sled, and the records kept in them.
 
+mod commit;
+mod committer;
+mod damage;
+mod digest;
+mod expiry;
+mod files;
+mod group;
+mod index;
+mod journal;
 pub mod keys;
+mod lock;
+mod open;
+mod options;
 mod record;
+pub mod records;
+mod resident;
 mod sequences;
+mod shared;
+mod space;
+mod status;
+mod storage;
 mod table;
+mod value;
 mod vault;
 
-pub mod records;
-
+pub use commit::{Commit, CommitError, CommitTicket, NotCommitted, Seq, Version};
+pub use damage::{Damage, DamageReason, JournalError};
+pub use files::{DiskFiles, Files, WritableFile};
+pub use journal::fold::{FoldError, FoldReport};
 pub use keys::{Key, KeyRange, MAX_KEY_BYTES, RawKey};
+pub use open::OpenError;
+pub use options::StorageOptions;
 pub use record::{Record, RecordError};
 pub use sequences::{Sequence, Sequences};
+pub use space::{DiskSpace, SpaceProbe};
+pub use status::{Fatal, Progress, Silent, Status, Step, Writable};
+pub use storage::{CloseError, Order, ReadError, Scan, Storage, Stored};
 pub use table::Table;
 pub use vault::{
     Blind, Existing, Fingerprint, NoRandomness, OsRandom, Random, SECRET_LEN, SealError, Sealed,

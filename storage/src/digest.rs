@@ -1,0 +1,117 @@
+//! Digests by which the index is compared with the journal: per table the number of live records,
+//! their bytes, and the wrapping sum of a hash of each. A sum can be kept up to date from the
+//! journal alone, because every operation names the footprint of what it replaced.
+
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+use crate::table::Table;
+
+/// What one live record adds to its table's digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Footprint {
+    /// Length of key and stored value.
+    pub(crate) bytes: u32,
+    /// XXH3 (64 bits) of the stored value, seeded with that of the key. Never 0, which stands for
+    /// "no record" in a frame.
+    pub(crate) hash: u64,
+}
+
+impl Footprint {
+    /// The footprint of a key and its stored value.
+    pub(crate) fn of(key: &[u8], stored: &[u8]) -> Self {
+        let hash = xxh3_64_with_seed(stored, xxh3_64(key));
+        // Lengths fit: a frame, which holds both, is far below 4 GiB.
+        Self {
+            bytes: (key.len() + stored.len()) as u32,
+            hash: hash.max(1),
+        }
+    }
+}
+
+/// The digest of one table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Digest {
+    /// Live records.
+    pub(crate) count: u64,
+    /// Bytes of their keys and stored values.
+    pub(crate) bytes: u64,
+    /// Wrapping sum of their hashes.
+    pub(crate) sum: u64,
+}
+
+/// The digests of all tables at one point of the journal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Digests([Digest; Table::ALL.len()]);
+
+impl Digests {
+    /// Accounts for a record that took the place of another, appeared or vanished.
+    pub(crate) fn replace(&mut self, table: Table, old: Option<Footprint>, new: Option<Footprint>) {
+        let digest = &mut self.0[usize::from(table.tag()) - 1];
+        // Wrapping: a damaged journal must end in a digest that differs, not in a panic.
+        if let Some(old) = old {
+            digest.count = digest.count.wrapping_sub(1);
+            digest.bytes = digest.bytes.wrapping_sub(u64::from(old.bytes));
+            digest.sum = digest.sum.wrapping_sub(old.hash);
+        }
+        if let Some(new) = new {
+            digest.count = digest.count.wrapping_add(1);
+            digest.bytes = digest.bytes.wrapping_add(u64::from(new.bytes));
+            digest.sum = digest.sum.wrapping_add(new.hash);
+        }
+    }
+
+    /// The digest of one table.
+    pub(crate) fn of(&self, table: Table) -> Digest {
+        self.0[usize::from(table.tag()) - 1]
+    }
+
+    /// Bytes of all live keys and stored values.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0
+            .iter()
+            .fold(0, |sum, digest| sum.wrapping_add(digest.bytes))
+    }
+
+    /// All live records.
+    pub(crate) fn count(&self) -> u64 {
+        self.0
+            .iter()
+            .fold(0, |sum, digest| sum.wrapping_add(digest.count))
+    }
+
+    /// The first table whose digests differ.
+    pub(crate) fn first_difference(&self, other: &Self) -> Option<Table> {
+        Table::ALL
+            .into_iter()
+            .find(|table| self.of(*table) != other.of(*table))
+    }
+
+    /// Appends the digests of the tables that are not empty.
+    pub(crate) fn write_to(&self, out: &mut Vec<u8>) {
+        let filled = |table: &Table| self.of(*table) != Digest::default();
+        out.push(Table::ALL.iter().filter(|table| filled(table)).count() as u8);
+        for table in Table::ALL.into_iter().filter(filled) {
+            let digest = self.of(table);
+            out.push(table.tag());
+            out.extend_from_slice(&digest.count.to_le_bytes());
+            out.extend_from_slice(&digest.bytes.to_le_bytes());
+            out.extend_from_slice(&digest.sum.to_le_bytes());
+        }
+    }
+
+    /// Reads what [`Digests::write_to`] wrote; `None` for anything else.
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut input = crate::journal::Input::new(bytes);
+        let mut digests = Self::default();
+        for _ in 0..input.u8()? {
+            let table = Table::from_tag(input.u8()?)?;
+            let digest = Digest {
+                count: input.u64()?,
+                bytes: input.u64()?,
+                sum: input.u64()?,
+            };
+            digests.0[usize::from(table.tag()) - 1] = digest;
+        }
+        input.is_empty().then_some(digests)
+    }
+}
