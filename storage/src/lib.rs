@@ -1,5 +1,6 @@
 //! The store: a journal that is the truth, an index in sled, and the records kept in them.
 
+mod catch_up;
 mod commit;
 mod committer;
 mod damage;

@@ -1,32 +1,20 @@
 //! Start: from the files of a data folder to a storage whose index agrees with its journal.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sled::IVec;
-
+use crate::catch_up::{self, Contents};
 use crate::commit::Seq;
 use crate::damage::{Damage, DamageReason, JournalError};
-use crate::digest::{Digests, Footprint};
-use crate::expiry::ExpiryQueue;
-use crate::index::{self, BATCH_KEYS, Index, IndexError, Write};
+use crate::digest::Digests;
+use crate::index::{self, Index};
 use crate::journal;
 use crate::journal::acknowledged::{self, AcknowledgedMark};
-use crate::journal::latest::{self, Sources};
 use crate::journal::layout::Layout;
-use crate::journal::operation::Operation;
-use crate::journal::reader::{End, Ending, Ignore, ReadTo, Receiver};
+use crate::journal::reader::{End, ReadTo};
 use crate::journal::segment::{self, Origin, Position, SegmentWriter};
-use crate::keys::RawKey;
 use crate::lock::{JournalLock, LockError, WriterLock};
 use crate::options::StorageOptions;
-use crate::resident::{Entry, Resident};
-use crate::status::{Progress, Step};
-use crate::value::StoredValue;
-
-/// Progress is reported once for so many records.
-const REPORT_EVERY: u64 = 10_000;
 
 /// Why a data folder was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +60,7 @@ impl From<JournalError> for OpenError {
     }
 }
 
-fn io_error(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+pub(crate) fn io_error(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
     let path = path.to_owned();
     |source| OpenError::Io { path, source }
 }
@@ -94,14 +82,6 @@ pub(crate) struct Opened {
     pub(crate) unfolded: bool,
 }
 
-/// What a scan of the index found.
-#[derive(Debug, Default)]
-pub(crate) struct Contents {
-    pub(crate) digests: Digests,
-    pub(crate) resident: Resident,
-    pub(crate) expiry: ExpiryQueue,
-}
-
 /// Opens or creates the data folder.
 pub(crate) fn open(options: &StorageOptions) -> Result<Opened, OpenError> {
     let folder = journal::folder(&options.path);
@@ -115,7 +95,7 @@ pub(crate) fn open(options: &StorageOptions) -> Result<Opened, OpenError> {
         return create(options, lock, known);
     }
     remove_leftovers(options, &layout)?;
-    let (index, to, contents) = open_index(options, &layout, known)?;
+    let (index, to, contents) = catch_up::open_index(options, &layout, known)?;
     let (closed, origin) = close_last(options, &layout, &to)?;
     start_segment(
         options,
@@ -213,195 +193,6 @@ fn remove_leftovers(options: &StorageOptions, layout: &Layout) -> Result<(), Ope
         options.files.remove(path).map_err(io_error(path))?;
     }
     Ok(())
-}
-
-/// Opens the index and brings it up to date, or makes it anew.
-fn open_index(
-    options: &StorageOptions,
-    layout: &Layout,
-    known: Seq,
-) -> Result<(Index, ReadTo, Contents), OpenError> {
-    let folder = index::folder(&options.path);
-    let progress = options.progress.as_ref();
-    match Index::open(&folder, options.cache_bytes) {
-        Ok(index) => match catch_up(&index, layout, known, progress)? {
-            Ok((to, contents)) => return Ok((index, to, contents)),
-            Err(why) => tracing::warn!(%why, "the index differs from the journal"),
-        },
-        Err(why) => tracing::warn!(%why, "the index cannot be opened"),
-    }
-    set_aside(&folder).map_err(io_error(&folder))?;
-    rebuild(options, layout, known)
-}
-
-/// Replays the commits that the index does not have and compares it with the journal. The inner
-/// error says why the index cannot be used.
-fn catch_up(
-    index: &Index,
-    layout: &Layout,
-    known: Seq,
-    progress: &dyn Progress,
-) -> Result<Result<(ReadTo, Contents), IndexError>, OpenError> {
-    let applied = match index.applied() {
-        Ok(applied) => applied,
-        Err(error) => return Ok(Err(error)),
-    };
-    let first = layout
-        .segments
-        .iter()
-        .rposition(|file| file.header.seq <= applied.next());
-    let Some(first) = first.filter(|_| applied > Seq::default()) else {
-        // Nothing can be replayed from here, or all of it would have to be.
-        let to = read_tail(layout)?;
-        check_known(layout, &to, known)?;
-        if to.position.seq == Seq::default() {
-            return Ok(Ok((to, Contents::default())));
-        }
-        return Ok(Err(IndexError::Failed(
-            "it is older than the journal".to_owned(),
-        )));
-    };
-    let mut replay = Replay {
-        index,
-        applied,
-        batch: Vec::new(),
-        commit: Vec::new(),
-        progress,
-    };
-    let sources = Sources {
-        snapshot: None,
-        segments: &layout.segments[first..],
-        ending: Ending::Any,
-    };
-    let to = match latest::read_all(sources, &mut replay) {
-        Err(JournalError::Receiver(what)) => return Ok(Err(IndexError::Failed(what))),
-        read => read?,
-    };
-    check_known(layout, &to, known.max(applied))?;
-    Ok(replay
-        .finish(to.position.seq)
-        .and_then(|()| compare(index, &to, progress)))
-}
-
-/// Reads the last segment only, which tells where the journal ends.
-fn read_tail(layout: &Layout) -> Result<ReadTo, OpenError> {
-    let last = layout.segments.len().saturating_sub(1);
-    let sources = Sources {
-        snapshot: None,
-        segments: &layout.segments[last..],
-        ending: Ending::Any,
-    };
-    Ok(latest::read_all(sources, &mut Ignore)?)
-}
-
-/// Refuses a journal that ends before a commit that is known to have been made.
-fn check_known(layout: &Layout, to: &ReadTo, known: Seq) -> Result<(), OpenError> {
-    let found = to.position.seq;
-    let Some(last) = layout.segments.last().filter(|_| found < known) else {
-        return Ok(());
-    };
-    let reason = DamageReason::CommitsMissing {
-        found: found.get(),
-        known: known.get(),
-    };
-    Err(OpenError::Damaged(Damage {
-        file: last.path.clone(),
-        offset: to.offset,
-        reason,
-    }))
-}
-
-/// Scans the index and compares what it holds with what the journal says.
-fn compare(
-    index: &Index,
-    to: &ReadTo,
-    progress: &dyn Progress,
-) -> Result<(ReadTo, Contents), IndexError> {
-    let expected = &to.position.digests;
-    let mut digests = Digests::default();
-    let mut resident = Vec::new();
-    let mut expiry = ExpiryQueue::default();
-    let mut done = 0;
-    index.scan_all(&mut |key: IVec, stored: IVec| {
-        let raw = RawKey::from_bytes(&key).ok_or(IndexError::ForeignRecord)?;
-        let value = StoredValue::parse(&stored).ok_or(IndexError::ForeignRecord)?;
-        digests.replace(raw.table(), None, Some(Footprint::of(&key, &stored)));
-        expiry.note(raw, value.expires_at);
-        if raw.table().is_resident() {
-            resident.push(Entry::new(&key, &stored));
-        }
-        done += 1;
-        if done.is_multiple_of(REPORT_EVERY) {
-            progress.report(Step::Compare, done, expected.count());
-        }
-        Ok(())
-    })?;
-    if let Some(table) = expected.first_difference(&digests) {
-        return Err(IndexError::Failed(format!(
-            "table {} differs",
-            table.name()
-        )));
-    }
-    let resident = Resident::new(BTreeSet::from_iter(resident));
-    Ok((
-        *to,
-        Contents {
-            digests,
-            resident,
-            expiry,
-        },
-    ))
-}
-
-/// Moves a useless index out of the way. Only the latest one is kept.
-fn set_aside(folder: &Path) -> io::Result<()> {
-    if !folder.exists() {
-        return Ok(());
-    }
-    let aside = folder.with_extension("damaged-1");
-    if aside.exists() {
-        std::fs::remove_dir_all(&aside)?;
-    }
-    tracing::warn!(aside = %aside.display(), "the index is set aside and made anew");
-    std::fs::rename(folder, &aside)
-}
-
-/// Makes the index from the journal alone.
-fn rebuild(
-    options: &StorageOptions,
-    layout: &Layout,
-    known: Seq,
-) -> Result<(Index, ReadTo, Contents), OpenError> {
-    let unusable = |error: IndexError| OpenError::Index(error.to_string());
-    let index = Index::open(&index::folder(&options.path), options.cache_bytes);
-    let index = index.map_err(unusable)?;
-    let expected = read_tail(layout)?;
-    check_known(layout, &expected, known)?;
-    let sources = Sources {
-        snapshot: layout.snapshot.as_ref(),
-        segments: &layout.segments,
-        ending: Ending::Any,
-    };
-    let mut done = 0;
-    let to = latest::read_latest(sources, &expected.position.digests, &mut |part| {
-        for (key, stored) in part {
-            index
-                .load(&key, &stored)
-                .map_err(|error| JournalError::Receiver(error.to_string()))?;
-            done += 1;
-            if done.is_multiple_of(REPORT_EVERY) {
-                options
-                    .progress
-                    .report(Step::Rebuild, done, expected.position.digests.count());
-            }
-        }
-        Ok(())
-    })?;
-    index.apply([], to.position.seq).map_err(unusable)?;
-    index.flush().map_err(unusable)?;
-    let (to, contents) = compare(&index, &to, options.progress.as_ref()).map_err(unusable)?;
-    tracing::info!(records = done, "the index was made anew from the journal");
-    Ok((index, to, contents))
 }
 
 /// Cuts a torn tail off and closes the last segment. Returns where the journal stands, and what the
@@ -504,51 +295,4 @@ fn start_segment(
         folded_at: oldest.map_or(options.now.as_millis(), |file| file.header.written_at),
         unfolded: closed.seq > covered,
     })
-}
-
-/// Applies to the index the commits that it does not have.
-struct Replay<'a> {
-    index: &'a Index,
-    applied: Seq,
-    batch: Vec<Write>,
-    commit: Vec<Write>,
-    progress: &'a dyn Progress,
-}
-
-impl Replay<'_> {
-    fn finish(&mut self, seq: Seq) -> Result<(), IndexError> {
-        if self.batch.is_empty() {
-            return Ok(());
-        }
-        self.index.apply(self.batch.drain(..), seq)
-    }
-}
-
-impl Receiver for Replay<'_> {
-    fn operation(
-        &mut self,
-        operation: &Operation<'_>,
-        stored: Option<Vec<u8>>,
-    ) -> Result<(), JournalError> {
-        self.commit.push((operation.key, stored.map(IVec::from)));
-        Ok(())
-    }
-
-    fn commit_end(&mut self, seq: Seq) -> Result<(), JournalError> {
-        if seq <= self.applied {
-            self.commit.clear();
-            return Ok(());
-        }
-        if self.batch.len() + self.commit.len() > BATCH_KEYS {
-            let before = Seq::new(seq.get() - 1);
-            self.finish(before)
-                .map_err(|error| JournalError::Receiver(error.to_string()))?;
-        }
-        self.batch.append(&mut self.commit);
-        if seq.get().is_multiple_of(REPORT_EVERY) {
-            self.progress
-                .report(Step::Replay, seq.get() - self.applied.get(), 0);
-        }
-        Ok(())
-    }
 }
