@@ -70,6 +70,13 @@ pub fn vault_keys() -> Key<MetaRecord> {
     Key::new(RawKey::of(NO_TENANT, Table::Meta).with([VAULT_KEYS]))
 }
 
+/// Until which day a tenant's missed visits have been marked.
+#[must_use]
+pub fn no_shows_marked(tenant: TenantId) -> Key<MetaRecord> {
+    const NO_SHOWS_MARKED: u8 = 2;
+    Key::new(of(tenant, Table::Meta).with([NO_SHOWS_MARKED]))
+}
+
 /// A tenant.
 #[must_use]
 pub fn tenant(tenant: TenantId) -> Key<TenantRecord> {

@@ -34,12 +34,12 @@ pub use keys::{Key, KeyRange, MAX_KEY_BYTES, RawKey};
 pub use open::OpenError;
 pub use options::StorageOptions;
 pub use record::{Record, RecordError};
-pub use sequences::{Sequence, Sequences};
+pub use sequences::{Sequence, SequenceError, Sequences};
 pub use space::{DiskSpace, SpaceProbe};
 pub use status::{Fatal, Progress, Silent, Status, Step, Writable};
 pub use storage::{CloseError, Order, ReadError, Scan, Storage, Stored};
 pub use table::Table;
 pub use vault::{
     Blind, Existing, Fingerprint, NoRandomness, OsRandom, Random, SECRET_LEN, SealError, Sealed,
-    SecretKey, Vault, VaultError,
+    SecretKey, UnlockError, Vault, VaultError,
 };

@@ -3,6 +3,9 @@
 //! A number is handed out from a block in memory, and a block is on disk as reserved before its
 //! first number is handed out: after a crash the rest of a block is lost, and no number comes twice.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,6 +14,11 @@ use domain::{BookingCode, MAX_ID, TenantId};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
+
+use crate::commit::{Commit, CommitError, Version};
+use crate::keys;
+use crate::records::SequenceRecord;
+use crate::storage::{ReadError, Storage};
 
 /// What is numbered. Every tenant numbers for itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -182,6 +190,21 @@ struct Turn<'a> {
     sequence: Sequence,
 }
 
+impl Turn<'_> {
+    fn has_left(&self) -> bool {
+        let stocks = self.sequences.stocks.lock();
+        stocks
+            .get(&(self.tenant, self.sequence))
+            .is_some_and(|stock| stock.left() > 0)
+    }
+
+    fn finish(self, block: Range<u64>) {
+        let mut stocks = self.sequences.stocks.lock();
+        let stock = stocks.entry((self.tenant, self.sequence)).or_default();
+        stock.blocks.push_back(block);
+    }
+}
+
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut stocks = self.sequences.stocks.lock();
@@ -195,6 +218,28 @@ impl Drop for Turn<'_> {
     }
 }
 
+/// Why there is no number.
+#[derive(Debug, thiserror::Error)]
+pub enum SequenceError {
+    /// The last number was handed out.
+    #[error("all numbers of the sequence {0:?} are used up")]
+    Exhausted(Sequence),
+    /// Others reserved or took every block before this caller. Trying again is safe.
+    #[error("others were always faster to get numbers of the sequence {0:?}")]
+    Contended(Sequence),
+    /// How far the sequence was reserved could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The next block could not be reserved.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+}
+
+/// So often another process may reserve the block that this one wanted.
+const RESERVE_TRIES: usize = 3;
+/// So often other callers may take a whole block before this one gets a number.
+const TAKE_TRIES: usize = 100;
+
 impl Sequences {
     /// No numbers yet: every sequence reserves its first block when it is first asked.
     #[must_use]
@@ -207,6 +252,55 @@ impl Sequences {
     #[must_use]
     pub fn take(&self, tenant: TenantId, sequence: Sequence) -> Option<u64> {
         self.stocks.lock().get_mut(&(tenant, sequence))?.take()
+    }
+
+    /// Sees to it that [`Sequences::take`] has numbers, reserving the next block when few are left.
+    /// Of many callers one reserves; the others wait for it only if no number is left.
+    ///
+    /// # Errors
+    /// The sequence is used up, or the block could not be read or committed.
+    pub async fn ensure(
+        &self,
+        storage: &Storage,
+        tenant: TenantId,
+        sequence: Sequence,
+    ) -> Result<(), SequenceError> {
+        loop {
+            match self.begin_refill(tenant, sequence) {
+                Refill::NotNeeded => return Ok(()),
+                Refill::Underway(ended) => ended.await,
+                Refill::Ours(turn) => {
+                    return match reserve(storage, tenant, sequence).await {
+                        Ok(block) => {
+                            turn.finish(block);
+                            Ok(())
+                        }
+                        // The last block must be used up to its end.
+                        Err(_) if turn.has_left() => Ok(()),
+                        Err(error) => Err(error),
+                    };
+                }
+            }
+        }
+    }
+
+    /// The next number, from a new block if none is left.
+    ///
+    /// # Errors
+    /// As [`Sequences::ensure`].
+    pub async fn next(
+        &self,
+        storage: &Storage,
+        tenant: TenantId,
+        sequence: Sequence,
+    ) -> Result<u64, SequenceError> {
+        for _ in 0..TAKE_TRIES {
+            self.ensure(storage, tenant, sequence).await?;
+            if let Some(number) = self.take(tenant, sequence) {
+                return Ok(number);
+            }
+        }
+        Err(SequenceError::Contended(sequence))
     }
 
     fn begin_refill(&self, tenant: TenantId, sequence: Sequence) -> Refill<'_> {
@@ -228,4 +322,32 @@ impl Sequences {
             }
         }
     }
+}
+
+/// Makes the next block ours, on disk.
+async fn reserve(
+    storage: &Storage,
+    tenant: TenantId,
+    sequence: Sequence,
+) -> Result<Range<u64>, SequenceError> {
+    let key = keys::sequence(tenant, sequence);
+    for _ in 0..RESERVE_TRIES {
+        let (version, next) = match storage.get(&key)? {
+            Some(stored) => (stored.version, stored.record.next),
+            None => (Version::ABSENT, sequence.first()),
+        };
+        let block = sequence
+            .block_at(next)
+            .ok_or(SequenceError::Exhausted(sequence))?;
+        let mut commit = Commit::new();
+        commit
+            .require_version(&key, version)
+            .put(&key, &SequenceRecord { next: block.end });
+        match storage.commit(commit).await {
+            Ok(_) => return Ok(block),
+            Err(CommitError::Conflict { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(SequenceError::Contended(sequence))
 }

@@ -8,6 +8,7 @@ mod errors;
 mod key_files;
 #[cfg(test)]
 pub(crate) mod tests;
+mod unlock;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ use crate::keys::RawKey;
 use crate::record::{Unreadable, encode_v1, read_v1};
 
 pub use errors::{SealError, VaultError};
+pub use unlock::UnlockError;
 
 /// How many bytes each secret has.
 pub const SECRET_LEN: usize = 32;

@@ -230,6 +230,7 @@ fn clinic_tables() -> Vec<Table> {
     };
     let fingerprint = Fingerprint::from_bytes([0xab; 32]);
     vec![
+        holds(&MetaRecord::NoShowsMarked(day()), "0001fb68a2"),
         holds(
             &MetaRecord::Keys(fingerprint),
             "0000abababababababababababababababababababababababababababababababab",

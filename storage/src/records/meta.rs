@@ -1,8 +1,10 @@
 //! Facts about the data folder as a whole.
 
 use bincode::{Decode, Encode};
+use domain::Date;
 
-use crate::record::{Record, RecordError, decode_plain, encode_v1};
+use super::date;
+use crate::record::{Impossible, Record, RecordError, decode_v1, encode_v1};
 use crate::table::Table;
 use crate::vault::Fingerprint;
 
@@ -11,11 +13,27 @@ use crate::vault::Fingerprint;
 pub enum MetaRecord {
     /// Which keys the sealed fields of this folder were sealed with.
     Keys(Fingerprint),
+    /// The last day whose missed visits (爽约) have all been marked.
+    NoShowsMarked(Date),
 }
 
 #[derive(Encode, Decode)]
 enum StoredMeta {
     Keys([u8; 32]),
+    NoShowsMarked(i32),
+}
+
+impl TryFrom<StoredMeta> for MetaRecord {
+    type Error = Impossible;
+
+    fn try_from(stored: StoredMeta) -> Result<Self, Impossible> {
+        Ok(match stored {
+            StoredMeta::Keys(fingerprint) => Self::Keys(Fingerprint::from_bytes(fingerprint)),
+            StoredMeta::NoShowsMarked(day) => {
+                Self::NoShowsMarked(date(day, "day of missed visits")?)
+            }
+        })
+    }
 }
 
 impl Record for MetaRecord {
@@ -24,12 +42,11 @@ impl Record for MetaRecord {
     fn encode(&self) -> Vec<u8> {
         match self {
             Self::Keys(fingerprint) => encode_v1(&StoredMeta::Keys(*fingerprint.as_bytes())),
+            Self::NoShowsMarked(day) => encode_v1(&StoredMeta::NoShowsMarked(day.ordinal())),
         }
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
-        match decode_plain::<Self, StoredMeta>(bytes)? {
-            StoredMeta::Keys(fingerprint) => Ok(Self::Keys(Fingerprint::from_bytes(fingerprint))),
-        }
+        decode_v1::<Self, StoredMeta>(bytes)
     }
 }

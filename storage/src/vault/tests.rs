@@ -4,13 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use domain::{IdNumber, PatientId, Phone, TenantId, UserId};
+use domain::{IdNumber, PatientId, Phone, TenantId, Timestamp, UserId};
 use tempfile::TempDir;
 
 use super::{
-    Blind, Existing, NoRandomness, OsRandom, Random, SealError, Sealed, Vault, VaultError,
+    Blind, Existing, NoRandomness, OsRandom, Random, SealError, Sealed, UnlockError, Vault,
+    VaultError,
 };
 use crate::keys;
+use crate::options::StorageOptions;
+use crate::storage::Storage;
 
 /// Counts instead of drawing, so that what is sealed can be compared with golden bytes.
 struct Counting(AtomicU8);
@@ -322,4 +325,68 @@ fn other_secrets_are_made_at_first_and_then_stay() {
             "{bad:?}"
         );
     }
+}
+
+fn storage(root: &TempDir) -> Storage {
+    Storage::open(StorageOptions::new(
+        root.path().join("data"),
+        Timestamp::ZERO,
+    ))
+    .unwrap()
+}
+
+fn unlock(storage: &Storage, folder: &Path) -> Result<Vault, UnlockError> {
+    Vault::unlock(storage, folder, Arc::new(OsRandom::default()))
+}
+
+/// Planted: `unlock` making missing keys anew for data that has been unlocked before.
+#[test]
+fn data_opens_with_its_own_keys_only() {
+    let root = TempDir::new().unwrap();
+    let folder = root.path().join("keys");
+    let first = unlock(&storage(&root), &folder).unwrap();
+
+    let storage = storage(&root);
+    assert_eq!(
+        unlock(&storage, &folder).unwrap().fingerprint(),
+        first.fingerprint()
+    );
+
+    let moved = root.path().join("moved");
+    fs::rename(&folder, &moved).unwrap();
+    let refused = unlock(&storage, &folder).unwrap_err();
+    assert!(
+        matches!(refused, UnlockError::Keys(VaultError::Missing { .. })),
+        "{refused}"
+    );
+    assert!(!folder.exists());
+
+    let (other_root, _) = new_vault();
+    let refused = unlock(&storage, &other_root.path().join("keys")).unwrap_err();
+    assert!(
+        matches!(refused, UnlockError::Keys(VaultError::WrongKeys { .. })),
+        "{refused}"
+    );
+
+    assert_eq!(
+        unlock(&storage, &moved).unwrap().fingerprint(),
+        first.fingerprint()
+    );
+}
+
+/// A crash after the keys were made and before their fingerprint was stored.
+#[test]
+fn an_interrupted_first_unlock_keeps_the_keys_it_made() {
+    let root = TempDir::new().unwrap();
+    let folder = root.path().join("keys");
+    let made = open(&folder, Existing::CreateIfMissing).unwrap();
+    let storage = storage(&root);
+    assert_eq!(
+        unlock(&storage, &folder).unwrap().fingerprint(),
+        made.fingerprint()
+    );
+    assert_eq!(
+        unlock(&storage, &folder).unwrap().fingerprint(),
+        made.fingerprint()
+    );
 }
