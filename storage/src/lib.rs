@@ -25,6 +25,7 @@ mod storage;
 mod table;
 mod value;
 mod vault;
+mod verify;
 
 pub use commit::{Commit, CommitError, CommitTicket, NotCommitted, Seq, Version};
 pub use damage::{Damage, DamageReason, JournalError};
@@ -43,3 +44,4 @@ pub use vault::{
     Blind, Existing, Fingerprint, NoRandomness, OsRandom, Random, SECRET_LEN, SealError, Sealed,
     SecretKey, UnlockError, Vault, VaultError,
 };
+pub use verify::{IndexReport, Snapshot, Tail, VerifyError, VerifyReport, verify};

@@ -62,7 +62,7 @@ pub enum Step {
     Compare,
     /// The index is made anew; counts records.
     Rebuild,
-    /// The journal is read and checked; counts bytes.
+    /// The journal is read and checked; counts commits.
     Verify,
 }
 
