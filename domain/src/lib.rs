@@ -23,6 +23,7 @@ mod rejection;
 mod schedule;
 mod state;
 mod time;
+mod zone;
 
 pub use booking::{Booking, Canceller, Charge, Owner, Status};
 pub use command::{
@@ -42,4 +43,5 @@ pub use policy::{DailyVisits, NoShowPolicy, Policy};
 pub use rejection::Rejection;
 pub use schedule::{Channel, ClinicKind, MAX_SLOTS, Schedule, ScheduleError, SlotPlan, Standing};
 pub use state::{Hold, Occupancy, ScheduleState, Slot};
-pub use time::{ClinicZone, Date, Period, TimeError, TimeOfDay, Timestamp};
+pub use time::{Date, Period, TimeError, TimeOfDay, Timestamp};
+pub use zone::ClinicZone;

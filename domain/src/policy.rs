@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::time::{ClinicZone, Date, TimeOfDay};
+use crate::time::{Date, TimeOfDay};
+use crate::zone::ClinicZone;
 
 /// What a clinic has decided about booking.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,7 +7,8 @@ use crate::event::Event;
 use crate::ids::{BookingId, SerialNo, UserId};
 use crate::invariants::{BrokenInvariant, Invariant};
 use crate::schedule::{Channel, Schedule, SlotPlan};
-use crate::time::{ClinicZone, Timestamp};
+use crate::time::Timestamp;
+use crate::zone::ClinicZone;
 
 /// A schedule, its slots, and the bookings that have not been cancelled.
 ///
