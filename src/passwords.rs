@@ -165,7 +165,10 @@ fn failed(cause: impl fmt::Display) -> PasswordError {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+    use std::pin::Pin;
     use std::sync::mpsc;
+    use std::task::Poll;
 
     use super::*;
 
@@ -249,34 +252,32 @@ mod tests {
         assert_eq!(shape(NOBODYS_HASH), shape(&real));
     }
 
+    /// What one poll gives.
+    async fn poll_once<T>(work: &mut Pin<Box<impl Future<Output = T>>>) -> Poll<T> {
+        poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await
+    }
+
     /// One hashes, one waits, the third is refused at once; when the first is done there is room again. The planted
-    /// bug: `acquire_owned` in place of `try_acquire_owned` for the admission, which waited without end.
+    /// bug: `acquire_owned().await` in place of `try_acquire_owned` for the admission.
     #[tokio::test]
     async fn more_than_may_wait_are_refused_at_once() {
         let hasher = PasswordHasher::new(1, 1);
         let (finish, finished) = mpsc::channel::<()>();
-        let first = hasher.run(move || finished.recv().map_err(failed));
-        let second = hasher.run(|| Ok(()));
-        let (mut first, mut second) = (Box::pin(first), Box::pin(second));
-        assert!(is_waiting(&mut first).await);
-        assert!(is_waiting(&mut second).await);
-
-        let third = hasher.run(|| Ok(())).await;
-        assert!(matches!(third, Err(PasswordError::Busy)), "{third:?}");
-
+        let mut first = Box::pin(hasher.run(move || finished.recv().map_err(failed)));
+        let mut second = Box::pin(hasher.run(|| Ok(())));
+        let mut third = Box::pin(hasher.run(|| Ok(())));
+        assert!(poll_once(&mut first).await.is_pending());
+        assert!(poll_once(&mut second).await.is_pending());
+        let refused = poll_once(&mut third).await;
         finish.send(()).expect("the first listens");
+        assert!(
+            matches!(refused, Poll::Ready(Err(PasswordError::Busy))),
+            "{refused:?}"
+        );
+
         first.await.expect("finished");
         second.await.expect("its turn came");
         hasher.run(|| Ok(())).await.expect("room again");
-    }
-
-    /// Polls once.
-    async fn is_waiting<T>(work: &mut (impl Future<Output = T> + Unpin)) -> bool {
-        std::future::poll_fn(|context| {
-            let polled = std::pin::Pin::new(&mut *work).poll(context);
-            std::task::Poll::Ready(polled.is_pending())
-        })
-        .await
     }
 
     #[tokio::test]
@@ -284,12 +285,13 @@ mod tests {
         let hasher = PasswordHasher::new(1, 0);
         let (finish, finished) = mpsc::channel::<()>();
         let mut gone = Box::pin(hasher.run(move || finished.recv().map_err(failed)));
-        assert!(is_waiting(&mut gone).await);
+        assert!(poll_once(&mut gone).await.is_pending());
         drop(gone);
-        assert!(matches!(
-            hasher.run(|| Ok(())).await,
-            Err(PasswordError::Busy)
-        ));
+        let refused = poll_once(&mut Box::pin(hasher.run(|| Ok(())))).await;
         finish.send(()).expect("the work still runs");
+        assert!(
+            matches!(refused, Poll::Ready(Err(PasswordError::Busy))),
+            "{refused:?}"
+        );
     }
 }

@@ -1,0 +1,242 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use domain::TenantId;
+
+use crate::settings::ConfigFile;
+
+const EXAMPLES: &str = "\
+Examples:
+  pati-service                                   serve with config.toml, if there is one
+  pati-service serve --demo                      serve a demo clinic from a data folder of its own
+  pati-service --config /etc/pati.toml serve     serve with this configuration
+  PATI_SERVER__BIND=0.0.0.0:80 pati-service      override a setting
+  pati-service import clinic.json                load departments, doctors and schedules
+  pati-service tenant add --id 2 --name 二分院    add a clinic
+  pati-service verify                            check the stored data
+
+Log lines go to standard error; RUST_LOG=debug shows more of them.";
+
+/// The server behind a clinic's WeChat H5 app
+#[derive(Clone, Debug, PartialEq, Eq, Parser)]
+#[command(name = "pati-service", version, after_help = EXAMPLES)]
+pub struct Cli {
+    /// The configuration; config.toml in the current folder, if there is one, when left out
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Serve patients (the default)
+    Serve(Serve),
+    /// Load departments, doctors and schedules from a JSON file: all of it or nothing
+    #[command(after_help = "Example:\n  pati-service import clinic.json")]
+    Import(Import),
+    /// Manage clinics
+    Tenant {
+        /// What is to be done with them.
+        #[command(subcommand)]
+        command: TenantCommand,
+    },
+    /// Check the stored data, also beside a running server
+    Verify,
+}
+
+/// Which clinic is served.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+#[command(after_help = "Examples:\n  pati-service serve\n  pati-service serve --demo")]
+pub struct Serve {
+    /// Serve a demo clinic, in a data folder of its own
+    #[arg(long)]
+    pub demo: bool,
+}
+
+/// What is imported.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Import {
+    /// The JSON file
+    pub file: PathBuf,
+}
+
+/// What is to be done with clinics.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum TenantCommand {
+    /// Add a clinic, or rename it
+    #[command(after_help = "Example:\n  pati-service tenant add --id 2 --name 二分院")]
+    Add(TenantAdd),
+}
+
+/// The clinic that is added.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct TenantAdd {
+    /// Its number, which clients send as tenantId
+    #[arg(long, value_parser = TenantId::parse)]
+    pub id: TenantId,
+    /// Its name, as patients read it
+    #[arg(long, value_parser = tenant_name)]
+    pub name: String,
+}
+
+impl Cli {
+    /// Which configuration file is read.
+    pub fn config_file(&self) -> ConfigFile {
+        match &self.config {
+            Some(path) => ConfigFile::Given(path.clone()),
+            None => ConfigFile::Usual,
+        }
+    }
+
+    /// What is to be done; serving, when nothing is said.
+    pub fn into_command(self) -> Command {
+        self.command
+            .unwrap_or_else(|| Command::Serve(Serve::default()))
+    }
+}
+
+fn tenant_name(text: &str) -> Result<String, &'static str> {
+    let name = text.trim();
+    let length = name.chars().count();
+    if !(1..=50).contains(&length) || name.chars().any(char::is_control) {
+        return Err("a name has 1 to 50 characters");
+    }
+    Ok(name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    fn command(line: &str) -> Command {
+        parse(line).expect("accepted").into_command()
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn serving_is_the_default() {
+        assert_eq!(
+            command("pati-service"),
+            Command::Serve(Serve { demo: false })
+        );
+        assert_eq!(
+            command("pati-service serve"),
+            Command::Serve(Serve { demo: false })
+        );
+        assert_eq!(
+            command("pati-service serve --demo"),
+            Command::Serve(Serve { demo: true })
+        );
+        let configured = parse("pati-service --config a.toml").expect("accepted");
+        assert_eq!(
+            configured.into_command(),
+            Command::Serve(Serve { demo: false })
+        );
+    }
+
+    #[test]
+    fn the_configuration_may_stand_anywhere() {
+        for line in [
+            "pati-service --config a.toml verify",
+            "pati-service verify --config a.toml",
+            "pati-service verify --config=a.toml",
+        ] {
+            let cli = parse(line).expect("accepted");
+            assert_eq!(
+                cli.config_file(),
+                ConfigFile::Given("a.toml".into()),
+                "{line}"
+            );
+            assert_eq!(cli.into_command(), Command::Verify, "{line}");
+        }
+        assert_eq!(
+            parse("pati-service").expect("accepted").config_file(),
+            ConfigFile::Usual
+        );
+    }
+
+    #[test]
+    fn an_import_names_its_file() {
+        let expected = Import {
+            file: "clinic.json".into(),
+        };
+        assert_eq!(
+            command("pati-service import clinic.json"),
+            Command::Import(expected)
+        );
+        let error = parse("pati-service import").expect_err("no file");
+        assert_eq!(error.kind(), ErrorKind::MissingRequiredArgument);
+    }
+
+    #[test]
+    fn a_tenant_is_added_with_number_and_name() {
+        let add = TenantAdd {
+            id: TenantId::new(2).expect("an id"),
+            name: "二分院".to_owned(),
+        };
+        let expected = Command::Tenant {
+            command: TenantCommand::Add(add),
+        };
+        assert_eq!(
+            command("pati-service tenant add --id 2 --name 二分院"),
+            expected
+        );
+        for line in [
+            "pati-service tenant add --id 0 --name a",
+            "pati-service tenant add --id x --name a",
+            "pati-service tenant add --id 2 --name=",
+        ] {
+            let error = parse(line).expect_err(line);
+            assert_eq!(error.kind(), ErrorKind::ValueValidation, "{line}");
+        }
+        for line in ["pati-service tenant", "pati-service tenant add --id 2"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_exist_is_refused() {
+        for line in [
+            "pati-service backup",
+            "pati-service serve --fast",
+            "pati-service --demo",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    /// Every line of the examples is one that the command line accepts.
+    #[test]
+    fn the_examples_are_accepted() {
+        let help = Cli::command().render_help().to_string();
+        let lines: Vec<_> = EXAMPLES
+            .lines()
+            .filter(|line| line.starts_with("  "))
+            .collect();
+        assert!(lines.len() >= 7);
+        for line in lines {
+            assert!(help.contains(line.trim()), "{line}");
+            let (example, _) = line.trim().split_once("  ").expect("an explanation");
+            let words = example
+                .split(' ')
+                .skip_while(|word| word.starts_with("PATI_"));
+            assert!(Cli::try_parse_from(words).is_ok(), "{example}");
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! The settings: defaults, then `config.toml`, then the environment.
+//!
+//! Every value is checked while it is read, so what the rest of the server sees is right. Secrets are no settings: they
+//! lie in `<data>/keys/`.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use domain::{ClinicZone, DailyVisits, NoShowPolicy, Policy, TenantId, TimeOfDay};
+use ipnet::IpNet;
+use serde::Deserialize;
+
+mod load;
+mod values;
+
+pub use load::{ConfigFile, Origin, SettingsError, variables_of_this_process};
+pub use values::{BadUrl, BaseUrl, HttpUrl, NamedZone, OssProvider, SmsProvider, Unpaid};
+
+use values::{between, daily_visits, networks, tenant, time_of_day};
+
+/// How long a hold can be renewed, from its first presubmit.
+const HOLD_LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// How many live holds an account may have.
+const MAX_HOLDS_PER_USER: u8 = 3;
+
+/// All settings.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// `[server]`
+    pub server: Server,
+    /// `[storage]`
+    pub storage: Storage,
+    /// `[clinic]`
+    pub clinic: Clinic,
+    /// `[auth]`
+    pub auth: Auth,
+    /// `[booking]`
+    pub booking: Booking,
+    /// `[sms]`
+    pub sms: Sms,
+    /// `[wechat]`
+    pub wechat: Wechat,
+    /// `[oss]`
+    pub oss: Oss,
+}
+
+/// `[server]`: where the server listens and how.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// Where patients are served.
+    pub bind: SocketAddr,
+    /// Where the operator is served: metrics and health.
+    pub admin_bind: SocketAddr,
+    /// How the server is reached from outside; empty: it makes no links to itself.
+    #[serde(deserialize_with = "values::optional")]
+    pub public_url: Option<BaseUrl>,
+    /// Threads that serve requests; 0: one per core.
+    #[serde(deserialize_with = "between::<_, _, 0, 256>")]
+    pub workers: usize,
+    /// Connections at a time over all threads; more have to wait until one ends.
+    #[serde(deserialize_with = "between::<_, _, 1, 1_000_000>")]
+    pub max_connections: usize,
+    /// Networks of the reverse proxies whose `X-Forwarded-For` is believed.
+    #[serde(deserialize_with = "networks")]
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether enveloped failures are answered with HTTP 200.
+    pub errors_as_200: bool,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            bind: (Ipv4Addr::LOCALHOST, 8080).into(),
+            admin_bind: (Ipv4Addr::LOCALHOST, 9090).into(),
+            public_url: None,
+            workers: 0,
+            max_connections: 4096,
+            trusted_proxies: Vec::new(),
+            errors_as_200: false,
+        }
+    }
+}
+
+/// `[storage]`: where the data lies.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Storage {
+    /// The data folder; `--demo` uses the one beside it that ends with `-demo`.
+    #[serde(deserialize_with = "values::folder")]
+    pub path: PathBuf,
+    /// Memory for the pages of the index, in MiB.
+    #[serde(deserialize_with = "between::<_, _, 1, 65_536>")]
+    pub cache_mb: u64,
+    /// Free space in MiB below which nothing is written any more.
+    #[serde(deserialize_with = "between::<_, _, 16, 1_048_576>")]
+    pub min_free_mb: u64,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::from("data"),
+            cache_mb: 64,
+            min_free_mb: 256,
+        }
+    }
+}
+
+/// `[clinic]`: which clinic, where.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Clinic {
+    /// The tenant of requests that name none.
+    #[serde(deserialize_with = "tenant")]
+    pub default_tenant: TenantId,
+    /// The clinic's zone, by its IANA name.
+    pub time_zone: NamedZone,
+}
+
+impl Default for Clinic {
+    fn default() -> Self {
+        Self {
+            default_tenant: values::FIRST_TENANT,
+            time_zone: NamedZone::shanghai(),
+        }
+    }
+}
+
+/// `[auth]`: how long a login lasts.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Auth {
+    /// Minutes until a patient has to log in again.
+    #[serde(deserialize_with = "between::<_, _, 1, 525_600>")]
+    pub token_ttl_minutes: u32,
+    /// Minutes until staff has to log in again.
+    #[serde(deserialize_with = "between::<_, _, 1, 525_600>")]
+    pub staff_token_ttl_minutes: u32,
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self {
+            token_ttl_minutes: 10_080,
+            staff_token_ttl_minutes: 720,
+        }
+    }
+}
+
+impl Auth {
+    /// How long a patient's token lasts.
+    pub fn token_ttl(&self) -> Duration {
+        Duration::from_secs(u64::from(self.token_ttl_minutes) * 60)
+    }
+}
+
+/// `[booking]`: the rules that the clinic sets.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Booking {
+    /// Seconds for which a presubmit holds a slot.
+    #[serde(deserialize_with = "between::<_, _, 30, 900>")]
+    pub hold_seconds: u16,
+    /// Days before its date at which a schedule is released.
+    #[serde(deserialize_with = "between::<_, _, 1, 180>")]
+    pub horizon_days: u16,
+    /// Time of day at which it is released.
+    #[serde(deserialize_with = "time_of_day")]
+    pub release_time: TimeOfDay,
+    /// Minutes before the slot's time from which on a patient can no longer cancel.
+    #[serde(deserialize_with = "between::<_, _, 0, 43_200>")]
+    pub cancel_before_minutes: u16,
+    /// Visits that a patient may have booked on one day.
+    #[serde(deserialize_with = "daily_visits")]
+    pub max_bookings_per_patient_per_day: DailyVisits,
+    /// Visits to come that an account may have booked.
+    #[serde(deserialize_with = "between::<_, _, 1, 100>")]
+    pub max_active_per_user: u16,
+    /// Members that an account may have.
+    #[serde(deserialize_with = "between::<_, _, 1, 100>")]
+    pub max_members_per_user: u16,
+    /// Missed visits that bar a patient; 0: none do.
+    #[serde(deserialize_with = "between::<_, _, 0, 100>")]
+    pub no_show_limit: u16,
+    /// Days for which a missed visit counts.
+    #[serde(deserialize_with = "between::<_, _, 1, 3_650>")]
+    pub no_show_window_days: u16,
+    /// Days for which the patient is barred.
+    #[serde(deserialize_with = "between::<_, _, 1, 3_650>")]
+    pub no_show_ban_days: u16,
+    /// What becomes of a booking whose order was not paid in time.
+    pub unpaid: Unpaid,
+}
+
+impl Default for Booking {
+    fn default() -> Self {
+        Self {
+            hold_seconds: 300,
+            horizon_days: 14,
+            release_time: TimeOfDay::MIDNIGHT,
+            cancel_before_minutes: 0,
+            max_bookings_per_patient_per_day: DailyVisits::Two,
+            max_active_per_user: 10,
+            max_members_per_user: 10,
+            no_show_limit: 3,
+            no_show_window_days: 180,
+            no_show_ban_days: 30,
+            unpaid: Unpaid::Keep,
+        }
+    }
+}
+
+/// `[sms]`: who sends the codes, and how many.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sms {
+    /// Who sends.
+    pub provider: SmsProvider,
+    /// Where `webhook` posts to.
+    #[serde(deserialize_with = "values::optional")]
+    pub webhook_url: Option<HttpUrl>,
+    /// Seconds between two messages to one phone; 0: no limit.
+    #[serde(deserialize_with = "between::<_, _, 0, 86_400>")]
+    pub per_phone_interval_seconds: u32,
+    /// Messages to one phone in 24 hours; 0: no limit.
+    #[serde(deserialize_with = "between::<_, _, 0, 1_000>")]
+    pub per_phone_per_day: u32,
+    /// Messages that one address causes in an hour; 0: no limit.
+    #[serde(deserialize_with = "between::<_, _, 0, 10_000>")]
+    pub per_ip_per_hour: u32,
+    /// Messages that one address causes in 24 hours; 0: no limit.
+    #[serde(deserialize_with = "between::<_, _, 0, 10_000>")]
+    pub per_ip_per_day: u32,
+}
+
+impl Default for Sms {
+    fn default() -> Self {
+        Self {
+            provider: SmsProvider::Console,
+            webhook_url: None,
+            per_phone_interval_seconds: 60,
+            per_phone_per_day: 10,
+            per_ip_per_hour: 20,
+            per_ip_per_day: 50,
+        }
+    }
+}
+
+/// `[wechat]`: where WeChat answers. Nothing reads it yet.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Wechat {
+    /// The API of the official account.
+    pub api_base: BaseUrl,
+    /// The page on which a patient lets WeChat tell who it is.
+    pub oauth_base: BaseUrl,
+    /// WeChat Pay.
+    pub pay_base: BaseUrl,
+}
+
+impl Default for Wechat {
+    fn default() -> Self {
+        Self {
+            api_base: values::WECHAT_API,
+            oauth_base: values::WECHAT_OAUTH,
+            pay_base: values::WECHAT_PAY,
+        }
+    }
+}
+
+/// `[oss]`: where pictures are kept. Nothing reads it yet.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Oss {
+    /// Who keeps them.
+    pub provider: OssProvider,
+    /// Where the provider answers.
+    #[serde(deserialize_with = "values::optional")]
+    pub endpoint: Option<BaseUrl>,
+    /// The bucket.
+    pub bucket: String,
+    /// The id of the access key; the key itself is a secret and no setting.
+    pub access_key_id: String,
+    /// The largest picture, in bytes.
+    #[serde(deserialize_with = "between::<_, _, 1, 104_857_600>")]
+    pub max_bytes: u64,
+}
+
+impl Default for Oss {
+    fn default() -> Self {
+        Self {
+            provider: OssProvider::Local,
+            endpoint: None,
+            bucket: String::new(),
+            access_key_id: String::new(),
+            max_bytes: 5 * 1024 * 1024,
+        }
+    }
+}
+
+impl Settings {
+    /// The clinic's zone.
+    pub fn zone(&self) -> ClinicZone {
+        self.clinic.time_zone.zone()
+    }
+
+    /// The booking rules as the core wants them.
+    pub fn policy(&self) -> Policy {
+        let booking = &self.booking;
+        Policy {
+            hold: Duration::from_secs(u64::from(booking.hold_seconds)),
+            hold_limit: HOLD_LIMIT,
+            max_holds_per_user: MAX_HOLDS_PER_USER,
+            horizon_days: booking.horizon_days,
+            release_time: booking.release_time,
+            cancel_before: Duration::from_secs(u64::from(booking.cancel_before_minutes) * 60),
+            visits_per_patient_per_day: booking.max_bookings_per_patient_per_day,
+            max_active_per_user: booking.max_active_per_user,
+            no_show: NoShowPolicy {
+                limit: booking.no_show_limit,
+                window_days: booking.no_show_window_days,
+                ban_days: booking.no_show_ban_days,
+            },
+            zone: self.zone(),
+        }
+    }
+}
