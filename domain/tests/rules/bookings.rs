@@ -168,7 +168,11 @@ fn every_command_on_every_booking() {
     let early = "2026-11-30 12:00";
     let last = "2026-12-01 07:59";
     let late = "2026-12-01 08:00";
-    let (day_over, week_over) = ("2026-12-02 00:00", "2026-12-09 00:06");
+    let same = "2026-12-01 23:59";
+    let next = "2026-12-02 00:00";
+    // The missed visits were marked at 00:05.
+    let end = "2026-12-09 00:05";
+    let week = "2026-12-09 00:06";
     let mine = cancel(CancelBy::Patient(user(1)));
     let theirs = cancel(CancelBy::Patient(user(2)));
     let by_staff = cancel(CancelBy::Staff(staff(7)));
@@ -178,109 +182,45 @@ fn every_command_on_every_booking() {
     let u = "BookingUnknown";
     let taken = "SlotTaken";
 
-    //                                      0u    2u+   2p    2p+   2d+   2r+   3u    3d    3r
-    check_row(
-        "cancel",
-        &mine,
-        early,
-        ["1u", "1u+", "1d", "1d+", "1d+", "1r+", w, w, w],
-    );
-    check_row(
-        "cancel at last",
-        &mine,
-        last,
-        ["1u", "1u+", "1d", "1d+", "1d+", "1r+", w, w, w],
-    );
-    check_row("cancel late", &mine, late, [t, t, t, t, t, t, t, t, t]);
-    check_row("cancel theirs", &theirs, early, [u, u, u, u, u, u, u, u, u]);
-    check_row(
-        "cancel theirs late",
-        &theirs,
-        late,
-        [u, u, u, u, u, u, u, u, u],
-    );
-    check_row(
-        "staff",
-        &by_staff,
-        early,
-        ["1u", "1u+", "1d", "1d+", "1d+", "1r+", w, w, w],
-    );
-    check_row(
-        "staff late",
-        &by_staff,
-        late,
-        ["1u", "1u+", "1d", "1d+", "1d+", "1r+", w, w, w],
-    );
-    check_row("unpaid", &unpaid, early, ["1x", w, w, w, w, w, w, w, w]);
-    check_row(
-        "check-in",
-        &check_in(),
-        late,
-        ["2u+", "=", "2p+", "=", "=", "=", w, w, w],
-    );
-    let to_pay = [
-        "2p",
-        "2p+",
-        "=",
-        "=",
-        "= refund",
-        "= refund",
-        "3d refund",
-        "= refund",
-        "= refund",
-    ];
-    check_row("paid", &paid(), early, to_pay);
-    check_row("paid late", &paid(), week_over, to_pay);
     let n = "NotYet";
-    check_row(
-        "missed on the day",
-        &no_show(),
-        "2026-12-01 23:59",
-        [n, w, w, w, w, w, "=", "=", "="],
-    );
-    check_row(
-        "missed",
-        &no_show(),
-        day_over,
-        ["3u", w, w, w, w, w, "=", "=", "="],
-    );
-    let seen = [w, "=", w, "=", "=", "=", "2u+", "2d+", "2r+"];
-    check_row("correct", &correct(), day_over, seen);
-    check_row("correct at last", &correct(), "2026-12-09 00:05", seen);
     let c = "CorrectionTooLate";
-    check_row(
-        "correct too late",
-        &correct(),
-        week_over,
-        [w, "=", w, "=", "=", "=", c, c, c],
-    );
-    check_row(
-        "stop",
-        &stop(),
-        early,
-        ["1u", "1u+", "1d", "1d+", "1d+", "1r+", ".", ".", "."],
-    );
-    check_row("reopen", &reopen(), early, ["="; 9]);
-    check_row("relocate", &relocate(), early, ["."; 9]);
-    check_row("add slots", &add_slot(), early, ["."; 9]);
-    check_row("presubmit", &presubmit(1, 1), early, [taken; 9]);
-    check_row("presubmit by others", &presubmit(2, 1), early, [taken; 9]);
-    check_row("presubmit another", &presubmit(1, 2), early, [". held"; 9]);
-    let r = "= 500";
-    check_row(
-        "submit again",
-        &submit(1, 1),
-        early,
-        [r, r, r, r, r, r, taken, taken, taken],
-    );
-    check_row(
-        "submit again late",
-        &submit(1, 1),
-        late,
-        [r, r, r, r, r, r, "Past", "Past", "Past"],
-    );
-    check_row("submit by others", &submit(2, 1), early, [taken; 9]);
-    check_row("submit another", &submit(2, 2), early, [". 900"; 9]);
+    let back = "= refund";
+    let again = "= 500";
+
+    #[rustfmt::skip]
+    let table = [
+        //                                         0u      2u+     2p      2p+     2d+     2r+     3u           3d     3r
+        ("cancel",           &mine,        early, ["1u",   "1u+",  "1d",   "1d+",  "1d+",  "1r+",  w,           w,     w]),
+        ("cancel at last",   &mine,        last,  ["1u",   "1u+",  "1d",   "1d+",  "1d+",  "1r+",  w,           w,     w]),
+        ("cancel late",      &mine,        late,  [t,      t,      t,      t,      t,      t,      t,           t,     t]),
+        ("cancel theirs",    &theirs,      early, [u,      u,      u,      u,      u,      u,      u,           u,     u]),
+        ("theirs late",      &theirs,      late,  [u,      u,      u,      u,      u,      u,      u,           u,     u]),
+        ("staff",            &by_staff,    early, ["1u",   "1u+",  "1d",   "1d+",  "1d+",  "1r+",  w,           w,     w]),
+        ("staff late",       &by_staff,    late,  ["1u",   "1u+",  "1d",   "1d+",  "1d+",  "1r+",  w,           w,     w]),
+        ("unpaid",           &unpaid,      early, ["1x",   w,      w,      w,      w,      w,      w,           w,     w]),
+        ("check-in",         &check_in(),  late,  ["2u+",  "=",    "2p+",  "=",    "=",    "=",    w,           w,     w]),
+        ("paid",             &paid(),      early, ["2p",   "2p+",  "=",    "=",    back,   back,   "3d refund", back,  back]),
+        ("paid late",        &paid(),      week,  ["2p",   "2p+",  "=",    "=",    back,   back,   "3d refund", back,  back]),
+        ("missed on the day", &no_show(),  same,  [n,      w,      w,      w,      w,      w,      "=",         "=",   "="]),
+        ("missed",           &no_show(),   next,  ["3u",   w,      w,      w,      w,      w,      "=",         "=",   "="]),
+        ("correct",          &correct(),   next,  [w,      "=",    w,      "=",    "=",    "=",    "2u+",       "2d+", "2r+"]),
+        ("correct at last",  &correct(),   end,   [w,      "=",    w,      "=",    "=",    "=",    "2u+",       "2d+", "2r+"]),
+        ("correct too late", &correct(),   week,  [w,      "=",    w,      "=",    "=",    "=",    c,           c,     c]),
+        ("stop",             &stop(),      early, ["1u",   "1u+",  "1d",   "1d+",  "1d+",  "1r+",  ".",         ".",   "."]),
+        ("reopen",           &reopen(),    early, ["="; 9]),
+        ("relocate",         &relocate(),  early, ["."; 9]),
+        ("add slots",        &add_slot(),  early, ["."; 9]),
+        ("presubmit",        &presubmit(1, 1), early, [taken; 9]),
+        ("by others",        &presubmit(2, 1), early, [taken; 9]),
+        ("another slot",     &presubmit(1, 2), early, [". held"; 9]),
+        ("submit again",     &submit(1, 1), early, [again, again,  again,  again,  again,  again,  taken,       taken, taken]),
+        ("submit again late", &submit(1, 1), late, [again, again,  again,  again,  again,  again,  "Past",      "Past", "Past"]),
+        ("submit by others", &submit(2, 1), early, [taken; 9]),
+        ("submit another",   &submit(2, 2), early, [". 900"; 9]),
+    ];
+    for (name, command, now, expected) in table {
+        check_row(name, command, now, expected);
+    }
 }
 
 /// A cancelled booking is no longer in the schedule.

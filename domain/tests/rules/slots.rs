@@ -75,20 +75,21 @@ fn every_occupancy_and_whoever_wants_it() {
     let (new, old) = (Ok("new"), Ok("old"));
     let taken = Err(Rejection::SlotTaken);
     let held = Err(Rejection::SlotHeld);
-    //   occupancy                          presubmit   submit   desk
+    #[rustfmt::skip]
     let table = [
-        ("free", Ok("hold"), new, new),
-        ("held by me", Ok("hold"), new, held),
-        ("held by me, expired", Ok("hold"), new, new),
-        ("held by another", held, held, held),
-        ("held by another, expired", Ok("hold"), new, new),
-        ("booked by me", taken, old, taken),
-        ("booked by me for another", taken, taken, taken),
-        ("booked by another", taken, taken, taken),
-        ("booked at this desk", taken, taken, old),
-        ("booked at this desk for another", taken, taken, taken),
-        ("booked at another desk", taken, taken, taken),
-        ("desk only", taken, taken, new),
+        // occupancy                        presubmit   submit   desk
+        ("free",                            Ok("hold"), new,     new),
+        ("held by me",                      Ok("hold"), new,     held),
+        ("held by me, expired",             Ok("hold"), new,     new),
+        ("held by another",                 held,       held,    held),
+        ("held by another, expired",        Ok("hold"), new,     new),
+        ("booked by me",                    taken,      old,     taken),
+        ("booked by me for another",        taken,      taken,   taken),
+        ("booked by another",               taken,      taken,   taken),
+        ("booked at this desk",             taken,      taken,   old),
+        ("booked at this desk for another", taken,      taken,   taken),
+        ("booked at another desk",          taken,      taken,   taken),
+        ("desk only",                       taken,      taken,   new),
     ];
     for (occupancy, presubmit, submit, at_desk) in table {
         for (command, expected) in [(&me, presubmit), (&book, submit), (&desk, at_desk)] {
