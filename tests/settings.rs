@@ -49,7 +49,7 @@ fn known_keys(prefix: &str, unknown: &str) -> Vec<String> {
     keys.map(str::to_owned).collect()
 }
 
-/// The planted bugs: another default in the code, a key left out of the file.
+/// The planted bug: another default in the code.
 #[test]
 fn the_shipped_file_is_the_defaults() {
     let shipped = Settings::load(&ConfigFile::Given(shipped()), []).expect("accepted");
