@@ -1,0 +1,22 @@
+//! What monitors ask: whether the process lives, and whether it can do its work. Neither needs a tenant or a token.
+
+use actix_web::{HttpResponse, web};
+use storage::Writable;
+
+use super::envelope;
+use super::error::{ApiError, ErrorCode};
+use crate::app::App;
+
+/// `GET /health`: the process answers. It never looks at anything that could fail.
+pub async fn health() -> HttpResponse {
+    envelope::ok_null()
+}
+
+/// `GET /ready`: bookings can be written; otherwise 503 with the reason that patients get as well.
+pub async fn ready(app: web::Data<App>) -> Result<HttpResponse, ApiError> {
+    match app.storage.status().writable {
+        Writable::Yes => Ok(envelope::ok_null()),
+        Writable::NoSpace => Err(ErrorCode::ReadOnly.into()),
+        Writable::Failed | Writable::Closed => Err(ErrorCode::ShuttingDown.into()),
+    }
+}
