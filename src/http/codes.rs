@@ -1,0 +1,154 @@
+//! Verification codes (验证码): sent to a phone for one purpose, tried a few times, used once.
+
+use std::time::Duration;
+
+use actors::Clock;
+use domain::{Phone, TenantId, Timestamp};
+use storage::records::{CodePurpose, CodeRecord};
+use storage::{Blind, Commit, Key, Storage, Vault, Version, keys};
+
+use super::error::{ApiError, ErrorCode};
+use super::limits::{ClientNetwork, SmsLimits};
+use super::refusals::{MAX_TRIES, Outcome, outcome};
+use crate::app::App;
+use crate::sms::{Template, VerificationCode};
+
+#[cfg(test)]
+mod tests;
+
+/// How long a code works.
+const LIFETIME: Duration = Duration::from_secs(5 * 60);
+
+/// How many wrong tries a code survives.
+const TRIES: u8 = 5;
+
+/// The codes of one clinic for one purpose.
+#[derive(Clone, Copy)]
+pub struct Codes<'a> {
+    /// Where they are kept.
+    pub storage: &'a Storage,
+    /// Blinds phones and codes.
+    pub vault: &'a Vault,
+    /// What time it is.
+    pub clock: &'a dyn Clock,
+    /// The clinic.
+    pub tenant: TenantId,
+    /// What they are sent for.
+    pub purpose: CodePurpose,
+}
+
+/// A code that was right when it was tried. Nothing is used up until [`RightCode::consume`]'s commit is made.
+#[derive(Debug)]
+pub struct RightCode {
+    key: Key<CodeRecord>,
+    version: Version,
+}
+
+impl RightCode {
+    /// Makes `commit` use the code up. Of two that try to, one finds it changed and is refused.
+    pub fn consume(&self, commit: &mut Commit) {
+        commit.require_version(&self.key, self.version).delete(&self.key);
+    }
+}
+
+/// What a try comes to.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Right,
+    /// To be counted before it is told, so that nobody learns anything from a try that does not count.
+    Wrong,
+    Refused(ErrorCode),
+}
+
+impl Codes<'_> {
+    /// Makes `code` the one that works for `phone` from `now` on, in place of any that was sent before.
+    pub fn put(&self, commit: &mut Commit, phone: &Phone, code: &VerificationCode, now: Timestamp) {
+        let expires_at = now.plus(LIFETIME);
+        let record = CodeRecord { hash: self.hash(phone, code), tries_left: TRIES, expires_at };
+        commit.put_expiring(&self.key(phone), &record, expires_at);
+    }
+
+    /// Tries a code. A wrong one is counted, durably, before the answer.
+    ///
+    /// # Errors
+    /// 400002 when it is wrong, expired or used; 400004 when it was tried too often; the failures of a commit.
+    pub async fn check(&self, phone: &Phone, code: &VerificationCode) -> Result<RightCode, ApiError> {
+        let key = self.key(phone);
+        let hash = self.hash(phone, code);
+        for _ in 0..MAX_TRIES {
+            let stored = self.storage.get(&key).map_err(ApiError::internal)?.ok_or(ErrorCode::CodeWrong)?;
+            let (version, mut record) = (stored.version, stored.record);
+            match judge(&record, &hash, self.clock.now()) {
+                Verdict::Right => return Ok(RightCode { key, version }),
+                Verdict::Refused(code) => return Err(code.into()),
+                Verdict::Wrong => record.tries_left -= 1,
+            }
+            let mut commit = Commit::new();
+            commit.require_version(&key, version).put_expiring(&key, &record, record.expires_at);
+            match outcome(self.storage.commit(commit).await)? {
+                Outcome::Made => return Err(ErrorCode::CodeWrong.into()),
+                Outcome::Outdated => {}
+            }
+        }
+        Err(ErrorCode::Busy.into())
+    }
+
+    fn key(&self, phone: &Phone) -> Key<CodeRecord> {
+        keys::code(self.tenant, self.purpose, &self.vault.blind_phone(self.tenant, phone))
+    }
+
+    /// Bound to phone, clinic and purpose: the same code sent elsewhere is another one.
+    fn hash(&self, phone: &Phone, code: &VerificationCode) -> Blind {
+        let purpose = match self.purpose {
+            CodePurpose::Register => "register",
+            CodePurpose::Reset => "reset",
+        };
+        let context = format!("code/{purpose}/{}/{}", self.tenant, phone.as_str());
+        self.vault.blind(&context, code.as_str())
+    }
+}
+
+/// Judges a try whose code has this hash. Only [`Verdict::Wrong`] leaves a try to be counted.
+fn judge(record: &CodeRecord, hash: &Blind, now: Timestamp) -> Verdict {
+    if now >= record.expires_at {
+        return Verdict::Refused(ErrorCode::CodeWrong);
+    }
+    if record.tries_left == 0 {
+        return Verdict::Refused(ErrorCode::CodeExhausted);
+    }
+    if record.matches(hash) { Verdict::Right } else { Verdict::Wrong }
+}
+
+/// Sends a code for registering (注册) to `phone`, within the limits.
+///
+/// To a phone that has an account goes a text that says so. It gets a stored code all the same, which nobody is
+/// told: from outside, the two cannot be told apart by anything that follows.
+///
+/// # Errors
+/// 0429 over a limit; 0502 when the provider failed; the failures of a commit.
+pub async fn send_register_code(
+    app: &App,
+    tenant: TenantId,
+    phone: &Phone,
+    network: ClientNetwork,
+) -> Result<(), ApiError> {
+    let (storage, clock) = (&app.storage, app.clock.as_ref());
+    let vault: &Vault = &app.vault;
+    let limits = SmsLimits { storage, vault, clock, limits: &app.limits, tenant };
+    let codes = Codes { storage, vault, clock, tenant, purpose: CodePurpose::Register };
+    let account = keys::phone(tenant, &vault.blind_phone(tenant, phone));
+    let is_registered = storage.contains(&account).map_err(ApiError::internal)?;
+    let code = VerificationCode::random().map_err(ApiError::internal)?;
+
+    let reservation = limits.reserve(phone, network, |commit, now| codes.put(commit, phone, &code, now)).await?;
+    let template = if is_registered { Template::AlreadyRegistered } else { Template::Register(&code) };
+    let Err(error) = app.sms.send(tenant, phone, template).await else { return Ok(()) };
+
+    tracing::warn!(tenant = tenant.get(), template = template.name(), error = %error, "a text was not sent");
+    if !error.reached_provider()
+        && let Err(error) = limits.release(&reservation).await
+    {
+        tracing::warn!(tenant = tenant.get(), error = %error, "a text that was not sent stays counted");
+    }
+    Err(ErrorCode::SmsFailed.into())
+}
