@@ -1,0 +1,171 @@
+//! What the lists show: which slots of which schedule are free.
+//!
+//! A read model. It is filled at start for every schedule from today on, and each actor brings its
+//! schedule up to date after a commit or a hold. A list reads it and never wakes an actor. It only
+//! shows; whether a slot can be had is decided by the actor and by storage.
+
+use dashmap::DashMap;
+use domain::{
+    Channel, ClinicZone, Date, DepartmentId, Occupancy, Schedule, ScheduleId, ScheduleState, Slot,
+    SlotPlan, TenantId, Timestamp,
+};
+
+/// One schedule as the lists see it.
+#[derive(Debug, Clone)]
+pub struct ScheduleView {
+    /// The schedule as it is planned now.
+    pub schedule: Schedule,
+    /// One for each of the schedule's slots, in the same order.
+    slots: Vec<SlotView>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct SlotView {
+    starts_at: Timestamp,
+    occupancy: Occupancy,
+}
+
+impl ScheduleView {
+    fn of(state: &ScheduleState, zone: &ClinicZone) -> Self {
+        let schedule = state.schedule().clone();
+        let view = |slot: Slot| SlotView {
+            starts_at: zone.instant(schedule.date, slot.plan.time),
+            occupancy: slot.occupancy,
+        };
+        let slots = state.slots().map(view).collect();
+        Self { schedule, slots }
+    }
+
+    /// The slots that a patient can book at `now`: not passed, not held, not for the desk alone.
+    /// Whether the schedule admits patients at all is another question: [`Schedule::admits`].
+    pub fn free_slots(&self, now: Timestamp) -> impl Iterator<Item = SlotPlan> + '_ {
+        let slots = self.schedule.slots.iter().zip(&self.slots);
+        slots
+            .filter(move |(plan, slot)| slot.is_free(plan.channel, now))
+            .map(|(plan, _)| *plan)
+    }
+
+    /// How many slots a patient can book at `now`.
+    #[must_use]
+    pub fn left(&self, now: Timestamp) -> usize {
+        self.free_slots(now).count()
+    }
+}
+
+impl SlotView {
+    fn is_free(&self, channel: Channel, now: Timestamp) -> bool {
+        channel == Channel::Online
+            && self.starts_at > now
+            && self.occupancy.at(now) == Occupancy::Free
+    }
+}
+
+/// All schedules from today on, by id and by department and day.
+#[derive(Debug)]
+pub struct Availability {
+    zone: ClinicZone,
+    schedules: DashMap<(TenantId, ScheduleId), ScheduleView>,
+    days: DashMap<(TenantId, DepartmentId, Date), Vec<ScheduleId>>,
+}
+
+impl Availability {
+    /// An empty model; see [`crate::hydrate`].
+    #[must_use]
+    pub fn new(zone: ClinicZone) -> Self {
+        Self {
+            zone,
+            schedules: DashMap::new(),
+            days: DashMap::new(),
+        }
+    }
+
+    /// The clinic's zone.
+    #[must_use]
+    pub fn zone(&self) -> &ClinicZone {
+        &self.zone
+    }
+
+    /// Shows a schedule as it stands now, whole: after it was loaded, or after more than its slots changed.
+    pub fn show(&self, tenant: TenantId, state: &ScheduleState) {
+        let view = ScheduleView::of(state, &self.zone);
+        let Schedule {
+            id,
+            department,
+            date,
+            ..
+        } = view.schedule;
+        let mut day = self.days.entry((tenant, department, date)).or_default();
+        if !day.contains(&id) {
+            day.push(id);
+        }
+        drop(day);
+        self.schedules.insert((tenant, id), view);
+    }
+
+    /// Brings the slots of a schedule up to date.
+    pub(crate) fn refresh(&self, tenant: TenantId, state: &ScheduleState) {
+        let key = (tenant, state.schedule().id);
+        let same_slots = match self.schedules.get_mut(&key) {
+            Some(mut view) if view.schedule == *state.schedule() => {
+                for (shown, slot) in view.slots.iter_mut().zip(state.slots()) {
+                    shown.occupancy = slot.occupancy;
+                }
+                true
+            }
+            Some(_) | None => false,
+        };
+        if !same_slots {
+            self.show(tenant, state);
+        }
+    }
+
+    /// Reads one schedule. `None` when there is no such schedule from today on.
+    pub fn look<T>(
+        &self,
+        tenant: TenantId,
+        schedule: ScheduleId,
+        read: impl FnOnce(&ScheduleView) -> T,
+    ) -> Option<T> {
+        self.schedules
+            .get(&(tenant, schedule))
+            .map(|view| read(&view))
+    }
+
+    /// Reads every schedule of a department on one day, in no particular order.
+    pub fn look_at_day<T>(
+        &self,
+        tenant: TenantId,
+        department: DepartmentId,
+        date: Date,
+        mut read: impl FnMut(&ScheduleView) -> T,
+    ) -> Vec<T> {
+        let Some(ids) = self
+            .days
+            .get(&(tenant, department, date))
+            .map(|day| day.clone())
+        else {
+            return Vec::new();
+        };
+        ids.iter()
+            .filter_map(|id| self.look(tenant, *id, &mut read))
+            .collect()
+    }
+
+    /// Forgets the schedules of days before `today`.
+    pub fn forget_before(&self, today: Date) {
+        self.schedules.retain(|_, view| view.schedule.date >= today);
+        self.days.retain(|(_, _, date), _| *date >= today);
+    }
+
+    /// How many schedules are shown. For metrics.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.schedules.len()
+    }
+
+    /// Whether no schedule is shown.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.schedules.is_empty()
+    }
+}

@@ -1,0 +1,74 @@
+//! The actor with the timers. They only tidy up: every deadline is also compared when it is used.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use domain::Timestamp;
+use storage::Storage;
+
+use crate::availability::Availability;
+use crate::clock::Clock;
+use crate::directory::ScheduleDirectory;
+use crate::no_shows;
+
+const TICK: Duration = Duration::from_secs(30);
+
+/// Sweeps what has expired, folds the journal, marks missed visits and forgets days that are over.
+pub struct ClockActor {
+    /// Where everything is kept.
+    pub storage: Storage,
+    /// The way to the schedules.
+    pub directory: ScheduleDirectory,
+    /// What the lists show.
+    pub availability: Arc<Availability>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl ClockActor {
+    fn tick(&mut self, context: &mut Context<Self>) {
+        let now = self.clock.now();
+        self.directory.tidy();
+        self.availability
+            .forget_before(self.availability.zone().date_of(now));
+        let (storage, directory) = (self.storage.clone(), self.directory.clone());
+        // The next tick waits until this one is done, so that no two run at once.
+        context.wait(tidy(storage, directory, now).into_actor(self));
+    }
+}
+
+impl Actor for ClockActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        self.tick(context);
+        context.run_interval(TICK, Self::tick);
+    }
+}
+
+async fn tidy(storage: Storage, directory: ScheduleDirectory, now: Timestamp) {
+    match no_shows::mark_no_shows(&storage, &directory, now).await {
+        Ok(0) => {}
+        Ok(marked) => tracing::info!(marked, "marked missed visits"),
+        Err(error) => tracing::error!(error = %error, "missed visits could not be marked"),
+    }
+    let upkeep = tokio::task::spawn_blocking(move || upkeep(&storage, now));
+    if upkeep.await.is_err() {
+        tracing::error!("the upkeep of the storage panicked");
+    }
+}
+
+/// Blocks: not for a thread that runs actors.
+fn upkeep(storage: &Storage, now: Timestamp) {
+    match storage.sweep(now) {
+        Ok(0) => {}
+        Ok(swept) => tracing::debug!(swept, "swept expired records"),
+        Err(error) => tracing::warn!(error = %error, "expired records could not be swept"),
+    }
+    match storage.fold_if_due(now) {
+        Ok(None) => {}
+        Ok(Some(report)) => tracing::info!(?report, "folded the journal"),
+        Err(error) => tracing::error!(error = %error, "the journal could not be folded"),
+    }
+}

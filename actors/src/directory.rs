@@ -1,0 +1,298 @@
+//! Finds or starts the one live actor of a schedule, and bounds how much may wait.
+//!
+//! An actix mailbox neither bounds `send` nor outlives a panic, so the directory does both: a caller
+//! needs a permit to wait at all, and an address that has closed is replaced by a fresh actor that
+//! starts from storage.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use actix::prelude::*;
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use domain::{Policy, Rejection, Reply, ScheduleId, TenantId, Timestamp};
+use storage::{Sequence, Sequences, Storage, keys};
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::availability::Availability;
+use crate::clock::Clock;
+use crate::holds::HoldLedger;
+use crate::loading::LoadError;
+use crate::requests::{Ask, AskError, Repeat, Request};
+use crate::schedule_actor::{Incoming, ScheduleActor, StopIfIdle};
+
+/// How often a caller is sent to a fresh actor after the one it waited for died.
+const MAX_FRESH_STARTS: u8 = 3;
+
+/// What a directory is made of.
+pub struct DirectoryConfig {
+    /// Where everything is kept.
+    pub storage: Storage,
+    /// Numbers for new bookings.
+    pub sequences: Arc<Sequences>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// The booking rules of each tenant.
+    pub policy: Policy,
+    /// The counts that the lists show; kept up to date by the actors.
+    pub availability: Arc<Availability>,
+    /// Requests that may wait at once, over all schedules; more are refused with [`AskError::Busy`].
+    pub max_waiting: usize,
+    /// Threads that run actors.
+    pub arbiters: usize,
+    /// An actor without requests or live holds for this long stops.
+    pub idle_after: std::time::Duration,
+    /// Called when stored data breaks an invariant: nobody may be served from it.
+    pub on_broken: Box<dyn Fn(&LoadError) + Send + Sync>,
+}
+
+/// What all actors of a directory share.
+pub(crate) struct Shared {
+    pub(crate) storage: Storage,
+    pub(crate) sequences: Arc<Sequences>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) policy: Policy,
+    pub(crate) availability: Arc<Availability>,
+    pub(crate) holds: HoldLedger,
+    pub(crate) idle_after: std::time::Duration,
+    on_broken: Box<dyn Fn(&LoadError) + Send + Sync>,
+    actors: DashMap<(TenantId, ScheduleId), LiveActor>,
+    generations: AtomicU64,
+}
+
+struct LiveActor {
+    address: Addr<ScheduleActor>,
+    generation: u64,
+    in_flight: Arc<AtomicUsize>,
+}
+
+/// Counts a request that is on its way to an actor or with it. An actor may only stop while nobody is
+/// on the way to it.
+pub(crate) struct InFlight(Arc<AtomicUsize>);
+
+impl InFlight {
+    fn enter(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Which schedule is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Target {
+    /// The clinic.
+    pub tenant: TenantId,
+    /// Its schedule.
+    pub schedule: ScheduleId,
+}
+
+/// On which terms a caller waits.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// The moment after which the request need not be looked at any more. Once its commit has begun
+    /// the caller waits however long it takes.
+    pub deadline: Timestamp,
+    /// The caller's `Idempotency-Key`, if it sent one.
+    pub repeat: Option<Repeat>,
+}
+
+/// The way to every schedule's actor. Cheap to clone.
+#[derive(Clone)]
+pub struct ScheduleDirectory {
+    shared: Arc<Shared>,
+    permits: Arc<Semaphore>,
+    max_waiting: usize,
+    arbiters: Arc<Vec<ArbiterHandle>>,
+}
+
+impl ScheduleDirectory {
+    /// Starts the threads that run the actors. Must be called once, outside the HTTP workers, inside a
+    /// running actix system.
+    #[must_use]
+    pub fn start(config: DirectoryConfig) -> Self {
+        let arbiters = (0..config.arbiters.max(1))
+            .map(|_| Arbiter::new().handle())
+            .collect();
+        Self {
+            shared: Arc::new(Shared {
+                storage: config.storage,
+                sequences: config.sequences,
+                clock: config.clock,
+                policy: config.policy,
+                availability: config.availability,
+                holds: HoldLedger::default(),
+                idle_after: config.idle_after,
+                on_broken: config.on_broken,
+                actors: DashMap::new(),
+                generations: AtomicU64::new(0),
+            }),
+            permits: Arc::new(Semaphore::new(config.max_waiting)),
+            max_waiting: config.max_waiting,
+            arbiters: Arc::new(arbiters),
+        }
+    }
+
+    /// Asks one schedule for something and waits for the answer.
+    ///
+    /// # Errors
+    /// [`AskError`]; all but [`AskError::Unknown`] mean that nothing changed.
+    pub async fn ask(
+        &self,
+        target: Target,
+        request: Request,
+        terms: Terms,
+    ) -> Result<Reply, AskError> {
+        if matches!(request, Request::Submit { .. }) {
+            self.ensure_booking_ids(target.tenant).await?;
+        }
+        for _ in 0..MAX_FRESH_STARTS {
+            let answer = self.send(target, request.clone(), terms)?;
+            // A dropped sender means that the actor died with the request. Every request may be repeated,
+            // so it goes to a fresh actor, which finds in storage whatever the dead one committed.
+            if let Ok(answer) = answer.await {
+                return answer;
+            }
+        }
+        Err(AskError::Unknown)
+    }
+
+    /// How many actors are alive. For metrics and tests.
+    #[must_use]
+    pub fn live_actors(&self) -> usize {
+        self.shared
+            .actors
+            .iter()
+            .filter(|entry| entry.address.connected())
+            .count()
+    }
+
+    /// How many requests wait for their answer. For metrics.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.max_waiting - self.permits.available_permits()
+    }
+
+    /// The booking rules.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.shared.policy
+    }
+
+    /// How many actors were started so far. For metrics and tests.
+    #[must_use]
+    pub fn started_actors(&self) -> u64 {
+        self.shared.generations.load(Ordering::Relaxed)
+    }
+
+    /// Forgets holds that ran out and lets idle actors stop. A timer's work: holds are compared with
+    /// the clock when they are used, and an actor that was stopped is started again on demand.
+    pub fn tidy(&self) {
+        self.shared.holds.tidy(self.shared.clock.now());
+        for live in &self.shared.actors {
+            live.address.do_send(StopIfIdle);
+        }
+    }
+
+    async fn ensure_booking_ids(&self, tenant: TenantId) -> Result<(), AskError> {
+        let Shared {
+            storage, sequences, ..
+        } = &*self.shared;
+        sequences.ensure(storage, tenant, Sequence::Booking).await?;
+        sequences
+            .ensure(storage, tenant, Sequence::BookingCode)
+            .await?;
+        Ok(())
+    }
+
+    /// Puts the request into the mailbox of the schedule's actor, starting one where none lives.
+    fn send(
+        &self,
+        target: Target,
+        request: Request,
+        terms: Terms,
+    ) -> Result<oneshot::Receiver<Result<Reply, AskError>>, AskError> {
+        let permit = Arc::clone(&self.permits)
+            .try_acquire_owned()
+            .map_err(|_| AskError::Busy)?;
+        let (reply, answer) = oneshot::channel();
+        // The entry stays locked while the message is sent, so that an idle actor cannot stop between
+        // being found and being asked. Nothing in here waits.
+        let mut entry = match self.shared.actors.entry((target.tenant, target.schedule)) {
+            Entry::Occupied(entry) => entry.into_ref(),
+            Entry::Vacant(entry) => {
+                self.require_known(target)?;
+                entry.insert(self.start_actor(target))
+            }
+        };
+        if !entry.address.connected() {
+            *entry = self.start_actor(target);
+        }
+        entry.address.do_send(Incoming(Box::new(Ask {
+            request,
+            repeat: terms.repeat,
+            deadline: terms.deadline,
+            tries: 0,
+            reply,
+            permit,
+            in_flight: InFlight::enter(&entry.in_flight),
+        })));
+        Ok(answer)
+    }
+
+    /// An invented schedule id must not start an actor.
+    fn require_known(&self, target: Target) -> Result<(), AskError> {
+        match self
+            .shared
+            .storage
+            .get(&keys::schedule(target.tenant, target.schedule))
+        {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => Err(AskError::Rejected(Rejection::ScheduleUnknown)),
+            Err(_) => Err(AskError::Unknown),
+        }
+    }
+
+    fn start_actor(&self, target: Target) -> LiveActor {
+        let generation = self.shared.generations.fetch_add(1, Ordering::Relaxed);
+        let arbiter =
+            &self.arbiters[usize::try_from(generation).unwrap_or(0) % self.arbiters.len()];
+        let shared = Arc::clone(&self.shared);
+        let address = ScheduleActor::start_in_arbiter(arbiter, move |_| {
+            ScheduleActor::new(shared, target, generation)
+        });
+        LiveActor {
+            address,
+            generation,
+            in_flight: Arc::new(AtomicUsize::new(0)),
+        }
+    }
+}
+
+impl Shared {
+    /// Takes an idle actor out of the directory. False when a request is on its way to it: it must go
+    /// on, and nobody else may start beside it.
+    pub(crate) fn retire(&self, target: Target, generation: u64) -> bool {
+        let retired = self
+            .actors
+            .remove_if(&(target.tenant, target.schedule), |_, live| {
+                live.generation == generation && live.in_flight.load(Ordering::SeqCst) == 0
+            });
+        retired.is_some()
+    }
+
+    pub(crate) fn report_broken(&self, target: Target, error: &LoadError) {
+        tracing::error!(
+            tenant = target.tenant.get(),
+            schedule = target.schedule.get(),
+            error = %error,
+            "a stored schedule breaks an invariant"
+        );
+        (self.on_broken)(error);
+    }
+}

@@ -1,0 +1,29 @@
+//! The only crate that knows actix actors: one actor a schedule, the directory that finds it, the
+//! read model of the lists, and the timers.
+//!
+//! It must not know HTTP, JSON or settings. Rules are `domain`'s, files are `storage`'s; what lives
+//! here is the order of things: decide, commit, apply, reply.
+
+mod availability;
+mod clock;
+mod clock_actor;
+mod commits;
+mod consider;
+mod directory;
+mod holds;
+mod hydration;
+mod loading;
+mod no_shows;
+mod replies;
+mod requests;
+mod schedule_actor;
+
+pub use availability::{Availability, ScheduleView};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use clock_actor::ClockActor;
+pub use directory::{DirectoryConfig, ScheduleDirectory, Target, Terms};
+pub use hydration::hydrate;
+pub use loading::LoadError;
+pub use no_shows::mark_no_shows;
+pub use replies::decode_reply;
+pub use requests::{AskError, Booker, Repeat, Request};

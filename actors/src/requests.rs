@@ -1,0 +1,166 @@
+//! What callers ask of a schedule, and how they are answered.
+
+use domain::{
+    AddSlots, Cancel, CheckIn, Correct, MemberId, NoShow, Paid, PatientId, Rejection, Relocate,
+    Reopen, Reply, SerialNo, StaffId, Stop, Timestamp, UserId,
+};
+use storage::records::IdemRecord;
+use storage::{CommitError, Key, NotCommitted, ReadError, SequenceError, Version};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use crate::directory::InFlight;
+
+/// One wish concerning one schedule, as the edge parsed it. The actor adds what it takes to decide.
+#[derive(Debug, Clone)]
+pub enum Request {
+    /// Hold a slot while the patient fills in the rest (预提交).
+    Presubmit {
+        /// Who holds it.
+        user: UserId,
+        /// Which slot.
+        serial: SerialNo,
+    },
+    /// Book a slot (提交).
+    Submit {
+        /// For whom.
+        booker: Booker,
+        /// Which slot.
+        serial: SerialNo,
+    },
+    /// Cancel a booking of this schedule.
+    Cancel(Cancel),
+    /// The patient is at the desk.
+    CheckIn(CheckIn),
+    /// The fee was paid.
+    Paid(Paid),
+    /// The visit day is over and nobody came.
+    NoShow(NoShow),
+    /// Staff turn a no-show into a visit.
+    Correct(Correct),
+    /// Add slots (加号).
+    AddSlots(AddSlots),
+    /// Stop the schedule (停诊).
+    Stop(Stop),
+    /// Open a stopped schedule again.
+    Reopen(Reopen),
+    /// Another room or a substitute doctor (替诊).
+    Relocate(Relocate),
+}
+
+/// For whom a slot is booked.
+#[derive(Debug, Clone, Copy)]
+pub enum Booker {
+    /// A member of an account, booked by the account's owner.
+    Account {
+        /// The account.
+        user: UserId,
+        /// The member (就诊人) of that account.
+        member: MemberId,
+    },
+    /// A patient, booked by the front desk.
+    Desk {
+        /// Who books.
+        staff: StaffId,
+        /// The patient.
+        patient: PatientId,
+    },
+}
+
+/// The caller's `Idempotency-Key`: the answer is stored under it in the same commit as its effect.
+#[derive(Debug, Clone, Copy)]
+pub struct Repeat {
+    /// Where the answer is stored.
+    pub key: Key<IdemRecord>,
+    /// Digest of the request's content; another content under the same key is refused.
+    pub content_hash: [u8; 32],
+    /// The version of the outdated answer that this one replaces, [`Version::ABSENT`] without one.
+    pub replaces: Version,
+    /// When the stored answer may be forgotten.
+    pub expires_at: Timestamp,
+}
+
+/// Why a request was not answered with a [`Reply`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AskError {
+    /// A rule refused it; nothing changed.
+    #[error("refused: {0:?}")]
+    Rejected(Rejection),
+    /// An answer is stored under the caller's `Idempotency-Key`: read it there.
+    #[error("answered before under the same idempotency key")]
+    Repeated,
+    /// Too many requests wait already; nothing changed.
+    #[error("too many requests are waiting")]
+    Busy,
+    /// Its turn came after its deadline; nothing changed.
+    #[error("the deadline passed before its turn")]
+    TooLate,
+    /// Others changed the same records again and again; nothing changed.
+    #[error("lost three races in a row")]
+    Contended,
+    /// Storage refused the commit; nothing changed.
+    #[error("not written: {0:?}")]
+    NotWritten(NotCommitted),
+    /// Perhaps written, perhaps not. The process is about to stop.
+    #[error("the outcome is unknown")]
+    Unknown,
+}
+
+/// A record that cannot be read cannot be decided on, and nobody guesses.
+impl From<ReadError> for AskError {
+    fn from(error: ReadError) -> Self {
+        tracing::error!(error = %error, "a record cannot be read");
+        Self::Unknown
+    }
+}
+
+/// For a commit that a request needs before it can be asked at all.
+impl From<CommitError> for AskError {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::NotCommitted(reason) => Self::NotWritten(reason),
+            CommitError::Conflict { .. } => Self::Contended,
+            CommitError::MaybeCommitted | CommitError::Corrupt => Self::Unknown,
+        }
+    }
+}
+
+/// For the numbers that a booking needs before it can be made.
+impl From<SequenceError> for AskError {
+    fn from(error: SequenceError) -> Self {
+        match error {
+            SequenceError::Contended(_) => Self::Contended,
+            SequenceError::Read(error) => error.into(),
+            SequenceError::Commit(error) => error.into(),
+            SequenceError::Exhausted(_) => {
+                tracing::error!(error = %error, "no booking can be numbered any more");
+                Self::Busy
+            }
+        }
+    }
+}
+
+/// A request on its way to its actor, with everything that must end when it is answered.
+pub(crate) struct Ask {
+    pub(crate) request: Request,
+    pub(crate) repeat: Option<Repeat>,
+    pub(crate) deadline: Timestamp,
+    pub(crate) tries: u8,
+    pub(crate) reply: oneshot::Sender<Result<Reply, AskError>>,
+    pub(crate) permit: OwnedSemaphorePermit,
+    pub(crate) in_flight: InFlight,
+}
+
+impl Ask {
+    pub(crate) fn answer(self, answer: Result<Reply, AskError>) {
+        let Self {
+            reply,
+            permit,
+            in_flight,
+            ..
+        } = self;
+        // First, so that whoever is answered can ask again at once.
+        drop((permit, in_flight));
+        // A caller that went away needs no answer; what was decided stands.
+        let _ = reply.send(answer);
+    }
+}

@@ -1,0 +1,136 @@
+//! A directory over a seeded store, with a clock that the test moves.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use actors::{
+    AskError, Availability, Booker, Clock, DirectoryConfig, ManualClock, Request,
+    ScheduleDirectory, Target, Terms,
+};
+use domain::{BookingId, Policy, Reply, Timestamp};
+use storage::{Sequences, Storage};
+
+use super::{
+    Size, member_id, morning, policy, schedule_id, seed, serial, tenant, user_id, vault, zone,
+};
+
+/// Everything a test of the actors needs.
+pub struct Crew {
+    pub storage: Storage,
+    pub directory: ScheduleDirectory,
+    pub availability: Arc<Availability>,
+    pub clock: Arc<FallibleClock>,
+    pub folder: tempfile::TempDir,
+}
+
+/// A manual clock that can be told to panic: whoever asks it next dies in the middle of its work.
+pub struct FallibleClock {
+    clock: ManualClock,
+    panics_left: AtomicUsize,
+}
+
+impl FallibleClock {
+    pub fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+
+    /// The next `n` who ask what time it is panic, if they run on an actor's thread.
+    pub fn panic_next(&self, n: usize) {
+        self.panics_left.store(n, Ordering::SeqCst);
+    }
+}
+
+impl Clock for FallibleClock {
+    fn now(&self) -> Timestamp {
+        let on_arbiter = std::thread::current()
+            .name()
+            .is_some_and(|name| name.contains("arbiter"));
+        let planned = |left: usize| left.checked_sub(1);
+        if on_arbiter
+            && self
+                .panics_left
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, planned)
+                .is_ok()
+        {
+            panic!("planned by the test");
+        }
+        self.clock.now()
+    }
+}
+
+impl Crew {
+    /// Seeds a store of its own and starts a directory over it; call it inside an actix system.
+    pub fn start(size: Size) -> Self {
+        Self::start_with(size, policy())
+    }
+
+    pub fn start_with(size: Size, policy: Policy) -> Self {
+        let folder = super::folder();
+        let storage = super::open(folder.path());
+        // Seeding blocks, which a thread that drives futures must not.
+        std::thread::scope(|scope| {
+            scope.spawn(|| seed(&storage, &vault(folder.path()), size));
+        });
+        let clock = Arc::new(FallibleClock {
+            clock: ManualClock::at(morning()),
+            panics_left: AtomicUsize::new(0),
+        });
+        let availability = Arc::new(Availability::new(zone()));
+        actors::hydrate(&storage, &availability, morning()).expect("hydrated");
+        let directory = ScheduleDirectory::start(DirectoryConfig {
+            storage: storage.clone(),
+            sequences: Arc::new(Sequences::new()),
+            clock: Arc::<FallibleClock>::clone(&clock),
+            policy,
+            availability: Arc::clone(&availability),
+            max_waiting: 4096,
+            arbiters: 2,
+            idle_after: Duration::from_secs(60),
+            on_broken: Box::new(|error| panic!("broken: {error}")),
+        });
+        Self {
+            storage,
+            directory,
+            availability,
+            clock,
+            folder,
+        }
+    }
+
+    pub fn terms(&self) -> Terms {
+        Terms {
+            deadline: self.clock.clock.now().plus(Duration::from_secs(5)),
+            repeat: None,
+        }
+    }
+
+    pub async fn ask(&self, schedule: u64, request: Request) -> Result<Reply, AskError> {
+        let target = Target {
+            tenant: tenant(),
+            schedule: schedule_id(schedule),
+        };
+        self.directory.ask(target, request, self.terms()).await
+    }
+
+    /// The first member of the `n`th user books a slot.
+    pub async fn submit(&self, schedule: u64, slot: u16, n: u64) -> Result<BookingId, AskError> {
+        let booker = Booker::Account {
+            user: user_id(n),
+            member: member_id(n, 0),
+        };
+        match self
+            .ask(
+                schedule,
+                Request::Submit {
+                    booker,
+                    serial: serial(slot),
+                },
+            )
+            .await?
+        {
+            Reply::Booked(booking) => Ok(booking),
+            other => panic!("a submit was answered with {other:?}"),
+        }
+    }
+}
