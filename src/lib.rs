@@ -3,10 +3,17 @@
 //! It turns requests into domain types, asks the actors, and turns what they answer into the JSON of
 //! the contract (《患者服务协议》). It knows neither how bookings are decided nor how they are stored.
 
+pub mod app;
 pub mod cli;
+pub mod demo;
 pub mod http;
+pub mod import;
 pub mod passwords;
+pub mod progress;
+pub mod server;
 pub mod settings;
 pub mod sms;
 pub mod telemetry;
+pub mod tenants;
 pub mod tokens;
+pub mod verify;

@@ -14,6 +14,9 @@ pub async fn health() -> HttpResponse {
 
 /// `GET /ready`: bookings can be written; otherwise 503 with the reason that patients get as well.
 pub async fn ready(app: web::Data<App>) -> Result<HttpResponse, ApiError> {
+    if app.draining.has_begun() {
+        return Err(ErrorCode::ShuttingDown.into());
+    }
     match app.storage.status().writable {
         Writable::Yes => Ok(envelope::ok_null()),
         Writable::NoSpace => Err(ErrorCode::ReadOnly.into()),

@@ -2,8 +2,20 @@
 //!
 //! Wire names and status codes exist in here only.
 
+pub mod accounts;
+pub mod bookings;
+pub mod caller;
+pub mod codes;
+pub mod departments;
 pub mod envelope;
 pub mod error;
+pub mod health;
+pub mod idempotency;
+pub mod limits;
+pub mod members;
 pub mod paging;
 pub mod params;
+pub mod refusals;
 pub mod request_id;
+pub mod routes;
+pub mod schedules;

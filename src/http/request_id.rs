@@ -12,13 +12,14 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
-use actix_web::http::StatusCode;
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use actix_web::{Error, HttpMessage, HttpResponse};
 use tracing::Level;
 
 use super::envelope::SUCCESS;
 use super::error::{ApiError, ErrorCode};
+use crate::app::Draining;
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -48,6 +49,7 @@ pub enum FailureStatus {
 pub struct Edge {
     ids: Arc<RequestIds>,
     failure_status: FailureStatus,
+    draining: Arc<Draining>,
 }
 
 #[derive(Debug)]
@@ -59,7 +61,7 @@ struct RequestIds {
 
 impl Edge {
     /// `prefix` is random and new at every start.
-    pub fn new(prefix: u32, failure_status: FailureStatus) -> Self {
+    pub fn new(prefix: u32, failure_status: FailureStatus, draining: Arc<Draining>) -> Self {
         let ids = RequestIds {
             prefix,
             next: AtomicU32::new(1),
@@ -67,6 +69,7 @@ impl Edge {
         Self {
             ids: Arc::new(ids),
             failure_status,
+            draining,
         }
     }
 
@@ -88,6 +91,9 @@ impl Edge {
         };
         if outcome.failure.is_some() && self.failure_status == FailureStatus::Always200 {
             *response.response_mut().status_mut() = StatusCode::OK;
+        }
+        if self.draining.has_begun() {
+            response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
         }
         let headers = response.headers_mut();
         if let Ok(value) = HeaderValue::from_str(&id.to_string()) {

@@ -1,0 +1,89 @@
+//! What every handler is given: the parts of the running server.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actors::{Availability, Clock, ScheduleDirectory};
+use domain::{Policy, TenantId, Timestamp};
+use storage::{Sequences, Storage, Vault};
+
+use crate::passwords::PasswordHasher;
+use crate::sms::Sms;
+use crate::tokens::Tokens;
+
+/// A request that waits longer than this for its turn is not looked at any more.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The parts of the running server. One for all workers.
+pub struct App {
+    /// The clinic that is meant when a request names none.
+    pub default_tenant: TenantId,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Where everything is kept.
+    pub storage: Storage,
+    /// The keys of what is sealed.
+    pub vault: Arc<Vault>,
+    /// Numbers for new accounts, members and bookings.
+    pub sequences: Arc<Sequences>,
+    /// The way to every schedule's actor.
+    pub directory: ScheduleDirectory,
+    /// What the lists show.
+    pub availability: Arc<Availability>,
+    /// The booking rules.
+    pub policy: Policy,
+    /// Issues and verifies tokens.
+    pub tokens: Tokens,
+    /// Hashes passwords, a few at a time.
+    pub passwords: PasswordHasher,
+    /// Sends texts.
+    pub sms: Sms,
+    /// What the settings say about accounts and members.
+    pub limits: Limits,
+    /// Whether the server is about to stop.
+    pub draining: Arc<Draining>,
+}
+
+/// Whether the server is about to stop: it finishes what it has begun, and every reply asks its client
+/// to connect anew.
+#[derive(Debug, Default)]
+pub struct Draining(AtomicBool);
+
+impl Draining {
+    /// From now on.
+    pub fn begin(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it has begun.
+    pub fn has_begun(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What the settings say about accounts and members.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// How long a login lasts.
+    pub token_ttl: Duration,
+    /// Members (就诊人) an account may have.
+    pub max_members_per_user: usize,
+    /// Between two codes to the same phone; zero for no limit.
+    pub sms_interval: Duration,
+    /// Codes to one phone within 24 hours; 0 for no limit.
+    pub sms_per_phone_per_day: u32,
+    /// Codes asked for from one address within an hour; 0 for no limit.
+    pub sms_per_ip_per_hour: u32,
+    /// Codes asked for from one address within 24 hours; 0 for no limit.
+    pub sms_per_ip_per_day: u32,
+    /// Networks whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+}
+
+impl App {
+    /// The moment after which a request that arrives now need not be looked at any more.
+    pub fn deadline(&self) -> Timestamp {
+        self.clock.now().plus(PATIENCE)
+    }
+}

@@ -1,0 +1,119 @@
+//! Schedules (排班) and their free slots (号源), as patients see them.
+
+use actix_web::{HttpResponse, web};
+use actors::ScheduleView;
+use domain::{Date, DepartmentId, DoctorId, Period, Rejection, ScheduleId, Timestamp};
+use serde::Serialize;
+use storage::keys;
+
+use super::caller::Tenant;
+use super::envelope;
+use super::error::{ApiError, ErrorCode};
+use super::params::Params;
+use crate::app::App;
+
+#[derive(Serialize)]
+struct DayOfDoctor {
+    date: String,
+    #[serde(rename = "scheduleAM")]
+    morning: Option<HalfDay>,
+    #[serde(rename = "schedulePM")]
+    afternoon: Option<HalfDay>,
+}
+
+#[derive(Serialize)]
+struct HalfDay {
+    #[serde(rename = "scheduleId")]
+    id: String,
+    #[serde(rename = "type")]
+    kind: u8,
+    bookfee: f64,
+    #[serde(rename = "leftCount")]
+    left: usize,
+    /// Spelled so in the contract.
+    #[serde(rename = "scheAdderss")]
+    location: String,
+}
+
+#[derive(Serialize)]
+struct FreeSlotRow {
+    #[serde(rename = "serialNo")]
+    serial: u16,
+    time: String,
+}
+
+/// `GET tenant_service/schedule`: one doctor's day, or the department's ordinary clinic (普通门诊).
+pub async fn day_of_doctor(app: web::Data<App>, tenant: Tenant, params: Params) -> Result<HttpResponse, ApiError> {
+    let now = app.clock.now();
+    let department = params.required("deptId", "科室ID")?.parse(DepartmentId::parse)?;
+    let doctor = match params.optional("doctorId", "医生ID") {
+        Some(param) => Some(param.parse(DoctorId::parse)?),
+        None => None,
+    };
+    let date = match params.optional("date", "日期") {
+        Some(param) => param.parse(Date::parse_lenient)?,
+        None => app.policy.zone.date_of(now),
+    };
+    require_department(&app, tenant, department)?;
+    if let Some(doctor) = doctor {
+        require_doctor(&app, tenant, doctor)?;
+    }
+    let mut day = DayOfDoctor { date: date.to_string(), morning: None, afternoon: None };
+    let halves = app.availability.look_at_day(tenant.id, department, date, |view| {
+        let shown = view.schedule.doctor == doctor && view.schedule.admits(now, &app.policy).is_ok();
+        shown.then(|| (view.schedule.period, HalfDay::of(view, now)))
+    });
+    for (period, half) in halves.into_iter().flatten() {
+        match period {
+            Period::Am => day.morning = Some(half),
+            Period::Pm => day.afternoon = Some(half),
+        }
+    }
+    Ok(envelope::ok(day))
+}
+
+/// `GET tenant_service/schedule/left_appo`: the slots of one schedule that can be booked now.
+pub async fn left_slots(app: web::Data<App>, tenant: Tenant, params: Params) -> Result<HttpResponse, ApiError> {
+    let now = app.clock.now();
+    let schedule = params.required("scheduleId", "排班ID")?.parse(ScheduleId::parse)?;
+    let rows = app.availability.look(tenant.id, schedule, |view| {
+        view.schedule.admits(now, &app.policy)?;
+        let rows = view.free_slots(now).map(|slot| FreeSlotRow { serial: slot.serial.get(), time: slot.time.to_string() });
+        Ok::<Vec<_>, Rejection>(rows.collect())
+    });
+    match rows {
+        Some(rows) => Ok(envelope::ok(rows?)),
+        // The model begins today: a schedule of the past has nothing left.
+        None => match app.storage.contains(&keys::schedule(tenant.id, schedule)).map_err(ApiError::internal)? {
+            true => Ok(envelope::ok(Vec::<FreeSlotRow>::new())),
+            false => Err(ErrorCode::ScheduleUnknown.into()),
+        },
+    }
+}
+
+impl HalfDay {
+    fn of(view: &ScheduleView, now: Timestamp) -> Self {
+        let schedule = &view.schedule;
+        Self {
+            id: schedule.id.to_string(),
+            kind: schedule.kind.code(),
+            bookfee: schedule.fee.to_yuan(),
+            left: view.left(now),
+            location: schedule.location.clone(),
+        }
+    }
+}
+
+fn require_department(app: &App, tenant: Tenant, department: DepartmentId) -> Result<(), ApiError> {
+    match app.storage.contains(&keys::department(tenant.id, department)).map_err(ApiError::internal)? {
+        true => Ok(()),
+        false => Err(ErrorCode::NotFound.into()),
+    }
+}
+
+fn require_doctor(app: &App, tenant: Tenant, doctor: DoctorId) -> Result<(), ApiError> {
+    match app.storage.contains(&keys::doctor(tenant.id, doctor)).map_err(ApiError::internal)? {
+        true => Ok(()),
+        false => Err(ErrorCode::NotFound.into()),
+    }
+}

@@ -1,0 +1,335 @@
+//! Wiring: from settings to a server that runs until it is told to stop.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Actor;
+use actix_web::dev::Server;
+use actix_web::{App as Routes, HttpServer, web};
+use actors::{Availability, Clock, ClockActor, DirectoryConfig, LoadError, ScheduleDirectory, SystemClock};
+use domain::Timestamp;
+use storage::{CloseError, OpenError, OsRandom, Random, Sequences, Storage, StorageOptions, UnlockError, Vault};
+use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::app::{App, Draining, Limits};
+use crate::demo;
+use crate::http::request_id::{Edge, FailureStatus};
+use crate::http::routes;
+use crate::import::ImportError;
+use crate::passwords::PasswordHasher;
+use crate::progress::LongWork;
+use crate::settings::{Settings, SmsProvider};
+use crate::sms::{Sms, SmsSetupError};
+use crate::tenants::{self, TenantError};
+use crate::tokens::{KeyTooShort, Tokens};
+
+/// EX_IOERR of sysexits.h: the disk cannot be trusted any more. Whoever supervises the process starts
+/// it again, and what is on disk decides.
+const EXIT_IO_ERROR: i32 = 74;
+
+/// Between the failure and the end of the process: time for the waiting callers to be told.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Requests that may wait for schedule actors at once.
+const MAX_WAITING: usize = 4096;
+
+/// Passwords that may wait to be hashed; each takes some 20 ms of a core.
+const MAX_WAITING_PASSWORDS: usize = 64;
+
+/// An actor that nobody has asked for this long gives its memory back.
+const IDLE_AFTER: Duration = Duration::from_secs(5 * 60);
+
+/// A client that is silent for this long is disconnected.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// A client has to send the head of its request within this time.
+const REQUEST_HEAD_WITHIN: Duration = Duration::from_secs(10);
+
+/// Clients that have not gone by then are disconnected when the server stops.
+const DRAIN_SECONDS: u64 = 10;
+
+/// Which clinic is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clinic {
+    /// The one of the data folder.
+    Own,
+    /// An invented one, in a data folder of its own.
+    Demo,
+}
+
+/// Why the server does not start, or did not stop in good order.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// The data folder cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The keys do not fit the data.
+    #[error(transparent)]
+    Unlock(#[from] UnlockError),
+    /// The key of the tokens cannot be read.
+    #[error(transparent)]
+    Secret(#[from] storage::VaultError),
+    /// The key of the tokens is no key.
+    #[error(transparent)]
+    Tokens(#[from] KeyTooShort),
+    /// The default clinic cannot be made.
+    #[error(transparent)]
+    Tenant(#[from] TenantError),
+    /// The demo clinic cannot be loaded.
+    #[error(transparent)]
+    Demo(#[from] ImportError),
+    /// A stored schedule cannot be served.
+    #[error("a stored schedule cannot be served: {0}; `pati-service verify` tells whether the data is damaged")]
+    Load(#[from] LoadError),
+    /// The SMS provider cannot be set up.
+    #[error(transparent)]
+    Sms(#[from] SmsSetupError),
+    /// The SMS provider of the settings cannot be used.
+    #[error("the provider of [sms] cannot be used")]
+    SmsProvider,
+    /// The operating system gives no random bytes.
+    #[error(transparent)]
+    Random(#[from] storage::NoRandomness),
+    /// An address cannot be listened on.
+    #[error("{setting} = \"{address}\": {source}")]
+    Bind {
+        /// The setting that names it.
+        setting: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Signals cannot be received, or the HTTP server failed.
+    #[error("the server failed: {0}")]
+    Io(#[from] io::Error),
+    /// The data folder was not closed in good order.
+    #[error(transparent)]
+    Close(#[from] CloseError),
+}
+
+/// How the data folder of the settings is opened.
+pub fn storage_options(settings: &Settings, now: Timestamp) -> StorageOptions {
+    const MIB: u64 = 1024 * 1024;
+    StorageOptions {
+        cache_bytes: settings.storage.cache_mb * MIB,
+        min_free_bytes: settings.storage.min_free_mb * MIB,
+        progress: Arc::new(LongWork::on_stderr()),
+        on_fatal: Arc::new(|fatal| stop_the_process(&fatal.to_string())),
+        ..StorageOptions::new(&settings.storage.path, now)
+    }
+}
+
+/// Serves until SIGTERM or SIGINT: then takes nothing new, finishes what it has begun, and closes the
+/// data folder.
+///
+/// # Errors
+/// [`ServeError`]; its text is the message for the operator.
+pub fn serve(settings: &Settings, clinic: Clinic) -> Result<(), ServeError> {
+    let mut settings = settings.clone();
+    if clinic == Clinic::Demo {
+        settings.storage.path = demo_path(settings.storage.path);
+    }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let storage = Storage::open(storage_options(&settings, clock.now()))?;
+    let work = LongWork::on_stderr();
+    let tenant = settings.clinic.default_tenant;
+    tenants::ensure_default(&storage, tenant)?;
+    if clinic == Clinic::Demo {
+        demo::load(&storage, tenant, settings.zone().date_of(clock.now()), &work)?;
+    }
+    work.finish();
+    let prepared = Prepared::new(&settings, storage.clone(), clock)?;
+    actix_web::rt::System::new().block_on(run(&settings, prepared))?;
+    storage.close()?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// `data` becomes `data-demo`, in the same place.
+fn demo_path(own: PathBuf) -> PathBuf {
+    let mut name = own.file_name().unwrap_or_default().to_os_string();
+    name.push("-demo");
+    own.with_file_name(name)
+}
+
+/// What the server needs, as far as it can be made before the threads are started.
+pub struct Prepared {
+    settings: Settings,
+    storage: Storage,
+    clock: Arc<dyn Clock>,
+    vault: Arc<Vault>,
+    tokens: Tokens,
+    availability: Arc<Availability>,
+    sms: Sms,
+}
+
+impl Prepared {
+    /// Unlocks the data, reads the keys and fills the lists. Blocks the thread.
+    ///
+    /// # Errors
+    /// [`ServeError`]
+    pub fn new(settings: &Settings, storage: Storage, clock: Arc<dyn Clock>) -> Result<Self, ServeError> {
+        let keys = settings.storage.path.join("keys");
+        let vault = Arc::new(Vault::unlock(&storage, &keys, Arc::new(OsRandom::default()))?);
+        let tokens = Tokens::new(vault.secret("jwt")?.as_bytes())?;
+        let availability = Arc::new(Availability::new(settings.zone()));
+        let shown = actors::hydrate(&storage, &availability, clock.now())?;
+        tracing::info!(schedules = shown, "filled the lists");
+        let sms = match (&settings.sms.provider, &settings.sms.webhook_url) {
+            (SmsProvider::Webhook, Some(url)) => Sms::webhook(url.as_str())?,
+            (SmsProvider::Console, _) => Sms::Console,
+            // The settings refuse both before it comes to this.
+            (SmsProvider::Webhook | SmsProvider::Aliyun, _) => return Err(ServeError::SmsProvider),
+        };
+        Ok(Self { settings: settings.clone(), storage, clock, vault, tokens, availability, sms })
+    }
+
+    /// Starts the threads of the actors. Call it once, inside an actix system.
+    pub fn start(self) -> App {
+        let policy = self.settings.policy();
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let sequences = Arc::new(Sequences::new());
+        let directory = ScheduleDirectory::start(DirectoryConfig {
+            storage: self.storage.clone(),
+            sequences: Arc::clone(&sequences),
+            clock: Arc::clone(&self.clock),
+            policy: policy.clone(),
+            availability: Arc::clone(&self.availability),
+            max_waiting: MAX_WAITING,
+            arbiters: cores.div_ceil(2),
+            idle_after: IDLE_AFTER,
+            on_broken: Box::new(|error| stop_the_process(&error.to_string())),
+        });
+        App {
+            default_tenant: self.settings.clinic.default_tenant,
+            clock: self.clock,
+            storage: self.storage,
+            vault: self.vault,
+            sequences,
+            directory,
+            availability: self.availability,
+            policy,
+            tokens: self.tokens,
+            passwords: PasswordHasher::new(cores, MAX_WAITING_PASSWORDS),
+            sms: self.sms,
+            limits: limits(&self.settings),
+            draining: Arc::new(Draining::default()),
+        }
+    }
+}
+
+fn limits(settings: &Settings) -> Limits {
+    Limits {
+        token_ttl: settings.auth.token_ttl(),
+        max_members_per_user: settings.booking.max_members_per_user.into(),
+        sms_interval: Duration::from_secs(settings.sms.per_phone_interval_seconds.into()),
+        sms_per_phone_per_day: settings.sms.per_phone_per_day,
+        sms_per_ip_per_hour: settings.sms.per_ip_per_hour,
+        sms_per_ip_per_day: settings.sms.per_ip_per_day,
+        trusted_proxies: settings.server.trusted_proxies.clone(),
+    }
+}
+
+async fn run(settings: &Settings, prepared: Prepared) -> Result<(), ServeError> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let app = web::Data::new(prepared.start());
+    let edge = edge(settings, &app)?;
+    let clock_actor = ClockActor {
+        storage: app.storage.clone(),
+        directory: app.directory.clone(),
+        availability: Arc::clone(&app.availability),
+        clock: Arc::clone(&app.clock),
+    };
+    clock_actor.start();
+    let public = listen_public(settings, &app, &edge)?;
+    let admin = listen_admin(settings, &app, &edge)?;
+    let handles = [public.handle(), admin.handle()];
+    let admin = tokio::task::spawn_local(admin);
+    let mut public = std::pin::pin!(public);
+    tokio::select! {
+        ended = &mut public => return Ok(ended?),
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping");
+    app.draining.begin();
+    for handle in handles {
+        // The reply comes when the last connection has ended; awaiting the server waits for that too.
+        drop(handle.stop(true));
+    }
+    public.await?;
+    // The administrator's server has nothing to lose.
+    admin.abort();
+    Ok(())
+}
+
+/// The edge around all routes.
+///
+/// # Errors
+/// [`ServeError::Random`]
+pub fn edge(settings: &Settings, app: &App) -> Result<Edge, ServeError> {
+    let mut prefix = [0; 4];
+    OsRandom::default().fill(&mut prefix)?;
+    let failure_status =
+        if settings.server.errors_as_200 { FailureStatus::Always200 } else { FailureStatus::OfTheTable };
+    Ok(Edge::new(u32::from_be_bytes(prefix), failure_status, Arc::clone(&app.draining)))
+}
+
+fn listen_public(settings: &Settings, app: &web::Data<App>, edge: &Edge) -> Result<Server, ServeError> {
+    let (app, edge) = (app.clone(), edge.clone());
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = if settings.server.workers == 0 { cores } else { settings.server.workers };
+    let address = settings.server.bind;
+    let server = HttpServer::new(move || {
+        Routes::new().app_data(app.clone()).wrap(edge.clone()).configure(routes::all)
+    });
+    let server = server
+        .workers(workers)
+        .max_connections(settings.server.max_connections.div_ceil(workers))
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(REQUEST_HEAD_WITHIN)
+        .shutdown_timeout(DRAIN_SECONDS)
+        .disable_signals()
+        .bind(address)
+        .map_err(|source| ServeError::Bind { setting: "server.bind", address, source })?;
+    for address in server.addrs() {
+        tracing::info!(%address, workers, "listening");
+    }
+    Ok(server.run())
+}
+
+fn listen_admin(settings: &Settings, app: &web::Data<App>, edge: &Edge) -> Result<Server, ServeError> {
+    let (app, edge) = (app.clone(), edge.clone());
+    let address = settings.server.admin_bind;
+    let server = HttpServer::new(move || {
+        Routes::new().app_data(app.clone()).wrap(edge.clone()).configure(routes::probes)
+    });
+    let server = server
+        .workers(1)
+        .disable_signals()
+        .bind(address)
+        .map_err(|source| ServeError::Bind { setting: "server.admin_bind", address, source })?;
+    for address in server.addrs() {
+        tracing::info!(%address, "listening for the administrator");
+    }
+    Ok(server.run())
+}
+
+/// Nothing that is on disk can be relied on from here on: tells those who wait, and ends the process
+/// without running anything that might write.
+fn stop_the_process(why: &str) {
+    tracing::error!(why, exit_code = EXIT_IO_ERROR, "the data cannot be trusted, stopping");
+    let last_words = std::thread::Builder::new().name("last-words".to_owned()).spawn(|| {
+        std::thread::sleep(LAST_WORDS);
+        std::process::exit(EXIT_IO_ERROR);
+    });
+    if last_words.is_err() {
+        std::process::exit(EXIT_IO_ERROR);
+    }
+}

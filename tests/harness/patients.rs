@@ -1,0 +1,178 @@
+//! What a patient's phone does: one method per endpoint.
+
+use std::io;
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+
+use super::clinic::Clinic;
+use super::people;
+use super::wire::{self, Connection};
+
+/// An enveloped answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub http: u16,
+    pub status: String,
+    pub message: Value,
+    pub data: Value,
+}
+
+impl Answer {
+    pub fn is_success(&self) -> bool {
+        self.status == "000"
+    }
+
+    /// The data of a success; anything else fails the test.
+    #[track_caller]
+    pub fn data(self) -> Value {
+        assert_eq!(self.status, "000", "{:?}", self.message);
+        self.data
+    }
+
+    /// Checks that the answer is the refusal with this code.
+    #[track_caller]
+    pub fn refused(&self, status: &str) {
+        assert_eq!(self.status, status, "{self:?}");
+        assert!(self.message.is_string() && self.data.is_null(), "{self:?}");
+    }
+}
+
+/// A client with its own connection, logged in or not.
+pub struct Patient {
+    connection: Connection,
+    token: Option<String>,
+}
+
+impl Patient {
+    pub async fn connect(address: SocketAddr) -> io::Result<Self> {
+        Ok(Self { connection: Connection::open(address).await?, token: None })
+    }
+
+    /// Another connection of the same login.
+    pub async fn again(&self, address: SocketAddr) -> io::Result<Self> {
+        Ok(Self { connection: Connection::open(address).await?, token: self.token.clone() })
+    }
+
+    /// Registers the `n`th invented person.
+    pub async fn registered(clinic: &Clinic, n: usize) -> Self {
+        let mut patient = Self::connect(clinic.address).await.expect("the server listens");
+        let phone = people::phone(n);
+        patient.register_code(&phone).await.expect("answered").data();
+        let code = clinic.code_for(&phone).await;
+        let data = patient.register(&phone, &code, "correct horse 9").await.expect("answered").data();
+        patient.token = Some(data["token"].as_str().expect("a token").to_owned());
+        patient
+    }
+
+    pub fn token(&self) -> &str {
+        self.token.as_deref().expect("logged in")
+    }
+
+    pub fn use_token(&mut self, token: &str) {
+        self.token = Some(token.to_owned());
+    }
+
+    pub async fn get(&mut self, path_and_query: &str) -> io::Result<Answer> {
+        let request = wire::get(&format!("/pati_service/{path_and_query}"), &self.headers());
+        self.send(&request).await
+    }
+
+    pub async fn post(&mut self, path: &str, body: &Value) -> io::Result<Answer> {
+        self.post_with(path, body, &[]).await
+    }
+
+    pub async fn post_with(&mut self, path: &str, body: &Value, more: &[(&str, &str)]) -> io::Result<Answer> {
+        let mut headers = self.headers();
+        headers.extend_from_slice(more);
+        let request = wire::post(&format!("/pati_service/{path}"), &headers, &body.to_string());
+        self.send(&request).await
+    }
+
+    fn headers(&self) -> Vec<(&str, &str)> {
+        let token = self.token.as_deref().map(|token| ("token", token));
+        token.into_iter().chain([("tenantId", "1")]).collect()
+    }
+
+    async fn send(&mut self, request: &[u8]) -> io::Result<Answer> {
+        let reply = self.connection.send(request).await?;
+        let body: Value = serde_json::from_slice(&reply.body).map_err(io::Error::other)?;
+        Ok(Answer {
+            http: reply.status,
+            status: body["status"].as_str().unwrap_or_default().to_owned(),
+            message: body["message"].clone(),
+            data: body["data"].clone(),
+        })
+    }
+
+    pub async fn register_code(&mut self, phone: &str) -> io::Result<Answer> {
+        self.get(&format!("patient_service/register/phone_identifying_code?phone={phone}")).await
+    }
+
+    pub async fn register(&mut self, phone: &str, code: &str, password: &str) -> io::Result<Answer> {
+        let body = json!({"phone": phone, "verCode": code, "password": password});
+        self.post("patient_service/register", &body).await
+    }
+
+    pub async fn login(&mut self, phone: &str, password: &str) -> io::Result<Answer> {
+        self.post("patient_service/login", &json!({"phone": phone, "password": password})).await
+    }
+
+    /// Adds the `n`th invented person as a member and answers the member's id.
+    pub async fn add_member(&mut self, n: usize) -> String {
+        let answer = self.member(n).await.expect("answered");
+        answer.data()["memberId"].as_str().expect("an id").to_owned()
+    }
+
+    pub async fn member(&mut self, n: usize) -> io::Result<Answer> {
+        let id = people::id_number(n);
+        let body = json!({
+            "name": format!("患者{n}"), "gender": people::gender(&id), "birthday": people::birthday(&id),
+            "IDNo": id, "phone": people::phone(n)
+        });
+        self.post("patient_service/member", &body).await
+    }
+
+    pub async fn members(&mut self) -> io::Result<Answer> {
+        self.get("patient_service/members").await
+    }
+
+    pub async fn depts(&mut self) -> io::Result<Answer> {
+        self.get("tenant_service/depts").await
+    }
+
+    pub async fn schedule(&mut self, query: &str) -> io::Result<Answer> {
+        self.get(&format!("tenant_service/schedule?{query}")).await
+    }
+
+    pub async fn left_appo(&mut self, schedule: u64) -> io::Result<Answer> {
+        self.get(&format!("tenant_service/schedule/left_appo?scheduleId={schedule}")).await
+    }
+
+    pub async fn presubmit(&mut self, schedule: u64, serial: u16) -> io::Result<Answer> {
+        let body = json!({"scheduleId": schedule.to_string(), "serialNo": serial});
+        self.post("book_service/book/presubmit", &body).await
+    }
+
+    pub async fn submit(&mut self, schedule: u64, serial: u16, member: &str) -> io::Result<Answer> {
+        let body = json!({"scheduleId": schedule.to_string(), "serialNo": serial, "memberId": member});
+        self.post("book_service/book/submit", &body).await
+    }
+
+    pub async fn same_half_day(&mut self, schedule: u64, member: &str) -> io::Result<Answer> {
+        let body = json!({"scheduleId": schedule.to_string(), "memberId": member});
+        self.post("book_service/book/schedule", &body).await
+    }
+
+    pub async fn books(&mut self, page: u32, size: u32) -> io::Result<Answer> {
+        self.get(&format!("book_service/books?pageNo={page}&pageSize={size}")).await
+    }
+
+    pub async fn book(&mut self, booking: &str) -> io::Result<Answer> {
+        self.get(&format!("book_service/book/{booking}")).await
+    }
+
+    pub async fn cancel(&mut self, booking: &str) -> io::Result<Answer> {
+        self.post("book_service/book/cancel", &json!({"bookId": booking})).await
+    }
+}
