@@ -23,10 +23,7 @@ const REBUILT_BOOKINGS_IN_TEST: u64 = 1_000;
 
 /// As the server opens it.
 fn open(path: &std::path::Path) -> Storage {
-    let options = StorageOptions {
-        cache_bytes: 64 * 1024 * 1024,
-        ..options(path)
-    };
+    let options = StorageOptions { cache_bytes: 64 * 1024 * 1024, ..options(path) };
     Storage::open(options).expect("the folder opens")
 }
 
@@ -45,10 +42,7 @@ fn submit(storage: &Storage, submitters: u64, count: u64, next: &Arc<AtomicU64>)
                 if number >= last {
                     break;
                 }
-                storage
-                    .commit(book(number))
-                    .await
-                    .expect("the slot is free");
+                storage.commit(book(number)).await.expect("the slot is free");
             }
         });
     }
@@ -66,9 +60,7 @@ fn commits(criterion: &mut Criterion) {
     let next = Arc::new(AtomicU64::new(0));
     let mut group = criterion.benchmark_group("commit");
     group.throughput(Throughput::Elements(1));
-    group
-        .sample_size(20)
-        .measurement_time(Duration::from_secs(4));
+    group.sample_size(20).measurement_time(Duration::from_secs(4));
     for submitters in [1, 8, 64, 512] {
         group.bench_function(format!("{submitters} submitters"), |bencher| {
             bencher.iter_custom(|count| submit(&storage, submitters, count, &next));
@@ -78,22 +70,14 @@ fn commits(criterion: &mut Criterion) {
     let status = storage.status();
     println!(
         "{} commits in {} groups, the largest of {}; {} live bytes, {} of journal",
-        status.commits,
-        status.groups,
-        status.largest_group,
-        status.live_bytes,
-        status.journal_bytes
+        status.commits, status.groups, status.largest_group, status.live_bytes, status.journal_bytes
     );
 }
 
 /// Not a matter of repetition: one start each, printed.
 fn rebuild(_: &mut Criterion) {
     let in_test = std::env::args().any(|argument| argument == "--test");
-    let bookings = if in_test {
-        REBUILT_BOOKINGS_IN_TEST
-    } else {
-        REBUILT_BOOKINGS
-    };
+    let bookings = if in_test { REBUILT_BOOKINGS_IN_TEST } else { REBUILT_BOOKINGS };
     let folder = folder();
     let storage = open(folder.path());
     submit(&storage, 512, bookings, &Arc::new(AtomicU64::new(0)));

@@ -12,9 +12,10 @@ use crate::digest::{Digests, Footprint};
 use crate::expiry::ExpiryQueue;
 use crate::index::{self, BATCH_KEYS, Index, IndexError, Write};
 use crate::journal::latest::{self, Sources};
-use crate::journal::layout::Layout;
+use crate::journal::layout::{JournalFile, Layout};
 use crate::journal::operation::Operation;
-use crate::journal::reader::{Ending, Ignore, ReadTo, Receiver};
+use crate::journal::reader::{Depth, Ending, Ignore, ReadTo, Receiver};
+use crate::journal::segment::FileKind;
 use crate::keys::RawKey;
 use crate::open::{OpenError, io_error};
 use crate::options::StorageOptions;
@@ -64,51 +65,30 @@ fn catch_up(
         Ok(applied) => applied,
         Err(error) => return Ok(Err(error)),
     };
-    let first = layout
-        .segments
-        .iter()
-        .rposition(|file| file.header.seq <= applied.next());
-    let Some(first) = first.filter(|_| applied > Seq::default()) else {
+    let mut needed = layout.segments.iter().map(|file| file.header.seq);
+    let needed = needed.rfind(|first| *first <= applied.next());
+    let Some(needed) = needed.filter(|_| applied > Seq::default()) else {
         // Nothing can be replayed from here, or all of it would have to be.
         let to = read_tail(layout)?;
         check_known(layout, &to, known)?;
         if to.position.seq == Seq::default() {
-            return Ok(Ok((to, Contents::default())));
+            return Ok(compare(index, &to, progress));
         }
-        return Ok(Err(IndexError::Failed(
-            "it is older than the journal".to_owned(),
-        )));
+        return Ok(Err(IndexError::Failed("it is older than the journal".to_owned())));
     };
-    let mut replay = Replay {
-        index,
-        applied,
-        batch: Vec::new(),
-        commit: Vec::new(),
-        progress,
-    };
-    let sources = Sources {
-        snapshot: None,
-        segments: &layout.segments[first..],
-        ending: Ending::Any,
-    };
-    let to = match latest::read_all(sources, &mut replay) {
+    let mut replay = Replay { index, applied, needed, batch: Vec::new(), commit: Vec::new(), progress };
+    let to = match latest::read_all(Sources::all(layout), &mut replay) {
         Err(JournalError::Receiver(what)) => return Ok(Err(IndexError::Failed(what))),
         read => read?,
     };
     check_known(layout, &to, known.max(applied))?;
-    Ok(replay
-        .finish(to.position.seq)
-        .and_then(|()| compare(index, &to, progress)))
+    Ok(replay.finish(to.position.seq).and_then(|()| compare(index, &to, progress)))
 }
 
 /// Reads the last segment only, which tells where the journal ends.
 fn read_tail(layout: &Layout) -> Result<ReadTo, OpenError> {
     let last = layout.segments.len().saturating_sub(1);
-    let sources = Sources {
-        snapshot: None,
-        segments: &layout.segments[last..],
-        ending: Ending::Any,
-    };
+    let sources = Sources { snapshot: None, segments: &layout.segments[last..], ending: Ending::Any };
     Ok(latest::read_all(sources, &mut Ignore)?)
 }
 
@@ -118,23 +98,12 @@ fn check_known(layout: &Layout, to: &ReadTo, known: Seq) -> Result<(), OpenError
     let Some(last) = layout.segments.last().filter(|_| found < known) else {
         return Ok(());
     };
-    let reason = DamageReason::CommitsMissing {
-        found: found.get(),
-        known: known.get(),
-    };
-    Err(OpenError::Damaged(Damage {
-        file: last.path.clone(),
-        offset: to.offset,
-        reason,
-    }))
+    let reason = DamageReason::CommitsMissing { found: found.get(), known: known.get() };
+    Err(OpenError::Damaged(Damage { file: last.path.clone(), offset: to.offset, reason }))
 }
 
 /// Scans the index and compares what it holds with what the journal says.
-fn compare(
-    index: &Index,
-    to: &ReadTo,
-    progress: &dyn Progress,
-) -> Result<(ReadTo, Contents), IndexError> {
+fn compare(index: &Index, to: &ReadTo, progress: &dyn Progress) -> Result<(ReadTo, Contents), IndexError> {
     let expected = &to.position.digests;
     let mut digests = Digests::default();
     let mut resident = Vec::new();
@@ -155,20 +124,10 @@ fn compare(
         Ok(())
     })?;
     if let Some(table) = expected.first_difference(&digests) {
-        return Err(IndexError::Failed(format!(
-            "table {} differs",
-            table.name()
-        )));
+        return Err(IndexError::Failed(format!("table {} differs", table.name())));
     }
     let resident = Resident::new(BTreeSet::from_iter(resident));
-    Ok((
-        *to,
-        Contents {
-            digests,
-            resident,
-            expiry,
-        },
-    ))
+    Ok((*to, Contents { digests, resident, expiry }))
 }
 
 /// Moves a useless index out of the way. Only the latest one is kept.
@@ -195,22 +154,14 @@ fn rebuild(
     let index = index.map_err(unusable)?;
     let expected = read_tail(layout)?;
     check_known(layout, &expected, known)?;
-    let sources = Sources {
-        snapshot: layout.snapshot.as_ref(),
-        segments: &layout.segments,
-        ending: Ending::Any,
-    };
+    let sources = Sources::all(layout);
     let mut done: u64 = 0;
     let to = latest::read_latest(sources, &expected.position.digests, &mut |part| {
         for (key, stored) in part {
-            index
-                .load(&key, &stored)
-                .map_err(|error| JournalError::Receiver(error.to_string()))?;
+            index.load(&key, &stored).map_err(|error| JournalError::Receiver(error.to_string()))?;
             done += 1;
             if done.is_multiple_of(REPORT_EVERY) {
-                options
-                    .progress
-                    .report(Step::Rebuild, done, expected.position.digests.count());
+                options.progress.report(Step::Rebuild, done, expected.position.digests.count());
             }
         }
         Ok(())
@@ -226,6 +177,8 @@ fn rebuild(
 struct Replay<'a> {
     index: &'a Index,
     applied: Seq,
+    /// The first commit of the segment from which on operations are missing.
+    needed: Seq,
     batch: Vec<Write>,
     commit: Vec<Write>,
     progress: &'a dyn Progress,
@@ -241,11 +194,13 @@ impl Replay<'_> {
 }
 
 impl Receiver for Replay<'_> {
-    fn operation(
-        &mut self,
-        operation: &Operation<'_>,
-        stored: Option<Vec<u8>>,
-    ) -> Result<(), JournalError> {
+    /// Damage anywhere is found at start, also in what the index has already.
+    fn depth(&self, file: &JournalFile) -> Depth {
+        let needed = file.header.kind == FileKind::Segment && file.header.seq >= self.needed;
+        if needed { Depth::Operations } else { Depth::Frames }
+    }
+
+    fn operation(&mut self, operation: &Operation<'_>, stored: Option<Vec<u8>>) -> Result<(), JournalError> {
         self.commit.push((operation.key, stored.map(IVec::from)));
         Ok(())
     }
@@ -257,13 +212,11 @@ impl Receiver for Replay<'_> {
         }
         if self.batch.len() + self.commit.len() > BATCH_KEYS {
             let before = Seq::new(seq.get() - 1);
-            self.finish(before)
-                .map_err(|error| JournalError::Receiver(error.to_string()))?;
+            self.finish(before).map_err(|error| JournalError::Receiver(error.to_string()))?;
         }
         self.batch.append(&mut self.commit);
         if seq.get().is_multiple_of(REPORT_EVERY) {
-            self.progress
-                .report(Step::Replay, seq.get() - self.applied.get(), 0);
+            self.progress.report(Step::Replay, seq.get() - self.applied.get(), 0);
         }
         Ok(())
     }

@@ -78,11 +78,7 @@ pub(crate) struct Precondition {
 #[derive(Clone)]
 pub(crate) enum Change {
     /// Writes a record; `expires_at` is [`NEVER`] or milliseconds since 1970.
-    Put {
-        key: RawKey,
-        expires_at: i64,
-        payload: Vec<u8>,
-    },
+    Put { key: RawKey, expires_at: i64, payload: Vec<u8> },
     /// Removes a record, if there is one.
     Delete { key: RawKey },
 }
@@ -123,27 +119,14 @@ impl Commit {
 
     /// Writes a record that stays until it is overwritten or deleted.
     pub fn put<R: Record>(&mut self, key: &Key<R>, record: &R) -> &mut Self {
-        self.change(Change::Put {
-            key: *key.raw(),
-            expires_at: NEVER,
-            payload: record.encode(),
-        })
+        self.change(Change::Put { key: *key.raw(), expires_at: NEVER, payload: record.encode() })
     }
 
     /// Writes a record that [`crate::Storage::sweep`] removes at this time. Readers must compare
     /// the deadline themselves: an expired record is found until it is swept.
-    pub fn put_expiring<R: Record>(
-        &mut self,
-        key: &Key<R>,
-        record: &R,
-        expires_at: Timestamp,
-    ) -> &mut Self {
+    pub fn put_expiring<R: Record>(&mut self, key: &Key<R>, record: &R, expires_at: Timestamp) -> &mut Self {
         let expires_at = expires_at.as_millis();
-        self.change(Change::Put {
-            key: *key.raw(),
-            expires_at,
-            payload: record.encode(),
-        })
+        self.change(Change::Put { key: *key.raw(), expires_at, payload: record.encode() })
     }
 
     /// Removes a record. One that does not exist is no error.
@@ -237,9 +220,7 @@ impl CommitTicket {
         match self.0 {
             State::Answered(answer) => answer,
             // A committer that vanished without an answer may have written.
-            State::Waiting(answer) => answer
-                .blocking_recv()
-                .unwrap_or(Err(CommitError::MaybeCommitted)),
+            State::Waiting(answer) => answer.blocking_recv().unwrap_or(Err(CommitError::MaybeCommitted)),
         }
     }
 }
@@ -250,9 +231,9 @@ impl Future for CommitTicket {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
             State::Answered(answer) => Poll::Ready(*answer),
-            State::Waiting(answer) => Pin::new(answer)
-                .poll(cx)
-                .map(|received| received.unwrap_or(Err(CommitError::MaybeCommitted))),
+            State::Waiting(answer) => {
+                Pin::new(answer).poll(cx).map(|received| received.unwrap_or(Err(CommitError::MaybeCommitted)))
+            }
         }
     }
 }

@@ -59,14 +59,8 @@ pub(crate) struct Queue {
 
 impl Queue {
     pub(crate) fn new() -> Self {
-        let waiting = Waiting {
-            requests: VecDeque::new(),
-            phase: Phase::Open,
-        };
-        Self {
-            waiting: Mutex::new(waiting),
-            arrived: Condvar::new(),
-        }
+        let waiting = Waiting { requests: VecDeque::new(), phase: Phase::Open };
+        Self { waiting: Mutex::new(waiting), arrived: Condvar::new() }
     }
 
     /// Lines a commit up, or answers at once why not.
@@ -160,29 +154,18 @@ pub(crate) struct Journal {
 ///
 /// # Errors
 /// Whatever the operating system reports.
-pub(crate) fn start(
-    shared: Arc<Shared>,
-    journal: Journal,
-) -> std::io::Result<JoinHandle<Option<Journal>>> {
-    thread::Builder::new()
-        .name("committer".to_owned())
-        .spawn(move || {
-            let mut committer = Committer {
-                shared: &shared,
-                journal,
-                scratch: Vec::new(),
-            };
-            // A panic here is a fault of the program, and what it has written is unknown.
-            let ended = panic::catch_unwind(AssertUnwindSafe(|| committer.run()));
-            match ended {
-                Ok(Ok(())) => return Some(committer.journal),
-                Ok(Err(fatal)) => shared.fail(fatal),
-                Err(_) => shared.fail(Fatal {
-                    what: "the committer panicked".to_owned(),
-                }),
-            }
-            None
-        })
+pub(crate) fn start(shared: Arc<Shared>, journal: Journal) -> std::io::Result<JoinHandle<Option<Journal>>> {
+    thread::Builder::new().name("committer".to_owned()).spawn(move || {
+        let mut committer = Committer { shared: &shared, journal, scratch: Vec::new() };
+        // A panic here is a fault of the program, and what it has written is unknown.
+        let ended = panic::catch_unwind(AssertUnwindSafe(|| committer.run()));
+        match ended {
+            Ok(Ok(())) => return Some(committer.journal),
+            Ok(Err(fatal)) => shared.fail(fatal),
+            Err(_) => shared.fail(Fatal { what: "the committer panicked".to_owned() }),
+        }
+        None
+    })
 }
 
 struct Committer<'a> {
@@ -212,10 +195,7 @@ impl Committer<'_> {
                 self.roll()?;
             }
             if self.shared.queue.len() == 0 && self.has_room() {
-                self.journal
-                    .segment
-                    .prepare_ahead()
-                    .map_err(journal_failed)?;
+                self.journal.segment.prepare_ahead().map_err(journal_failed)?;
             }
         }
         Ok(())
@@ -232,11 +212,7 @@ impl Committer<'_> {
             }
             return Ok(());
         }
-        let mut group = Group::new(
-            self.shared,
-            self.journal.position,
-            std::mem::take(&mut self.scratch),
-        );
+        let mut group = Group::new(self.shared, self.journal.position, std::mem::take(&mut self.scratch));
         for (commit, answer) in commits {
             group.consider(commit, answer);
         }
@@ -251,9 +227,7 @@ impl Committer<'_> {
         }
         if let Err(error) = group.apply() {
             group.answer_maybe_committed();
-            return Err(Fatal {
-                what: error.to_string(),
-            });
+            return Err(Fatal { what: error.to_string() });
         }
         self.journal.position = group.position();
         self.update_gauges(&group);
@@ -277,12 +251,8 @@ impl Committer<'_> {
     fn roll(&mut self) -> Result<(), Fatal> {
         self.journal.roll().map_err(journal_failed)?;
         let gauges = &self.shared.gauges;
-        gauges
-            .closed_bytes
-            .fetch_add(gauges.active_bytes.load(ANY_ORDER), ANY_ORDER);
-        gauges
-            .active_bytes
-            .store(self.journal.segment.bytes(), ANY_ORDER);
+        gauges.closed_bytes.fetch_add(gauges.active_bytes.load(ANY_ORDER), ANY_ORDER);
+        gauges.active_bytes.store(self.journal.segment.bytes(), ANY_ORDER);
         Ok(())
     }
 
@@ -290,18 +260,12 @@ impl Committer<'_> {
         let gauges = &self.shared.gauges;
         let position = &self.journal.position;
         gauges.seq.store(position.seq.get(), ANY_ORDER);
-        gauges
-            .active_bytes
-            .store(self.journal.segment.bytes(), ANY_ORDER);
+        gauges.active_bytes.store(self.journal.segment.bytes(), ANY_ORDER);
         gauges.live_bytes.store(position.digests.bytes(), ANY_ORDER);
-        gauges
-            .live_records
-            .store(position.digests.count(), ANY_ORDER);
+        gauges.live_records.store(position.digests.count(), ANY_ORDER);
         gauges.groups.fetch_add(1, ANY_ORDER);
         gauges.commits.fetch_add(group.accepted() as u64, ANY_ORDER);
-        gauges
-            .largest_group
-            .fetch_max(group.accepted() as u64, ANY_ORDER);
+        gauges.largest_group.fetch_max(group.accepted() as u64, ANY_ORDER);
         gauges.replaced.fetch_add(group.replaced(), ANY_ORDER);
     }
 }
@@ -317,9 +281,7 @@ impl Journal {
 
     fn roll(&mut self) -> std::io::Result<()> {
         let position = self.position;
-        self.position = self
-            .segment
-            .roll(self.files.as_ref(), &self.folder, &position)?;
+        self.position = self.segment.roll(self.files.as_ref(), &self.folder, &position)?;
         Ok(())
     }
 
@@ -334,7 +296,5 @@ impl Journal {
 
 #[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
 fn journal_failed(error: std::io::Error) -> Fatal {
-    Fatal {
-        what: format!("the journal could not be written: {error}"),
-    }
+    Fatal { what: format!("the journal could not be written: {error}") }
 }

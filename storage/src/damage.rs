@@ -19,13 +19,7 @@ pub struct Damage {
 
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} at byte {}: {}",
-            self.file.display(),
-            self.offset,
-            self.reason
-        )
+        write!(f, "{} at byte {}: {}", self.file.display(), self.offset, self.reason)
     }
 }
 
@@ -111,11 +105,7 @@ pub enum JournalError {
 
 impl JournalError {
     pub(crate) fn damaged(file: &Path, offset: u64, reason: DamageReason) -> Self {
-        Self::Damaged(Damage {
-            file: file.to_owned(),
-            offset,
-            reason,
-        })
+        Self::Damaged(Damage { file: file.to_owned(), offset, reason })
     }
 
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {

@@ -21,10 +21,7 @@ impl Footprint {
     pub(crate) fn of(key: &[u8], stored: &[u8]) -> Self {
         let hash = xxh3_64_with_seed(stored, xxh3_64(key));
         // Lengths fit: a frame, which holds both, is far below 4 GiB.
-        Self {
-            bytes: (key.len() + stored.len()) as u32,
-            hash: hash.max(1),
-        }
+        Self { bytes: (key.len() + stored.len()) as u32, hash: hash.max(1) }
     }
 }
 
@@ -67,23 +64,17 @@ impl Digests {
 
     /// Bytes of all live keys and stored values.
     pub(crate) fn bytes(&self) -> u64 {
-        self.0
-            .iter()
-            .fold(0, |sum, digest| sum.wrapping_add(digest.bytes))
+        self.0.iter().fold(0, |sum, digest| sum.wrapping_add(digest.bytes))
     }
 
     /// All live records.
     pub(crate) fn count(&self) -> u64 {
-        self.0
-            .iter()
-            .fold(0, |sum, digest| sum.wrapping_add(digest.count))
+        self.0.iter().fold(0, |sum, digest| sum.wrapping_add(digest.count))
     }
 
     /// The first table whose digests differ.
     pub(crate) fn first_difference(&self, other: &Self) -> Option<Table> {
-        Table::ALL
-            .into_iter()
-            .find(|table| self.of(*table) != other.of(*table))
+        Table::ALL.into_iter().find(|table| self.of(*table) != other.of(*table))
     }
 
     /// Appends the digests of the tables that are not empty.
@@ -105,11 +96,7 @@ impl Digests {
         let mut digests = Self::default();
         for _ in 0..input.u8()? {
             let table = Table::from_tag(input.u8()?)?;
-            let digest = Digest {
-                count: input.u64()?,
-                bytes: input.u64()?,
-                sum: input.u64()?,
-            };
+            let digest = Digest { count: input.u64()?, bytes: input.u64()?, sum: input.u64()? };
             digests.0[usize::from(table.tag()) - 1] = digest;
         }
         input.is_empty().then_some(digests)

@@ -68,18 +68,12 @@ pub struct DiskFiles;
 
 impl Files for DiskFiles {
     fn create(&self, path: &Path) -> io::Result<Box<dyn WritableFile>> {
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(path)?;
+        let file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
         Ok(Box::new(DiskFile(file)))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn WritableFile>> {
-        Ok(Box::new(DiskFile(
-            OpenOptions::new().write(true).open(path)?,
-        )))
+        Ok(Box::new(DiskFile(OpenOptions::new().write(true).open(path)?)))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -86,9 +86,7 @@ impl<'a> Group<'a> {
         for precondition in &commit.preconditions {
             let live = self.look_up(&precondition.key)?;
             if live.map_or(Version::ABSENT, |live| live.version) != precondition.version {
-                return Ok(Err(CommitError::Conflict {
-                    key: precondition.key,
-                }));
+                return Ok(Err(CommitError::Conflict { key: precondition.key }));
             }
         }
         for change in &commit.changes {
@@ -107,18 +105,11 @@ impl<'a> Group<'a> {
         for change in commit.changes {
             self.write(change, Version::new(seq.get()));
         }
-        let head = Head {
-            kind: Kind::Commit,
-            place: self.ends.len() as u32,
-            seq,
-            previous: self.position.checksum,
-        };
+        let head =
+            Head { kind: Kind::Commit, place: self.ends.len() as u32, seq, previous: self.position.checksum };
         self.position.checksum = frame::append(&mut self.frames, head, &self.payload);
         self.position.seq = seq;
-        self.ends.push(End {
-            writes: self.writes.len(),
-            seq,
-        });
+        self.ends.push(End { writes: self.writes.len(), seq });
         Ok(seq)
     }
 
@@ -129,16 +120,8 @@ impl<'a> Group<'a> {
         let replaced = old.map(|live| live.footprint);
         self.replaced += u64::from(replaced.is_some());
         let new = match change {
-            Change::Put {
-                expires_at,
-                payload,
-                ..
-            } => {
-                let value = StoredValue {
-                    version,
-                    expires_at,
-                    payload: &payload,
-                };
+            Change::Put { expires_at, payload, .. } => {
+                let value = StoredValue { version, expires_at, payload: &payload };
                 operation::append_put(&mut self.payload, &key, replaced, value);
                 let stored = value.to_bytes();
                 let footprint = Footprint::of(key.as_bytes(), &stored);
@@ -152,9 +135,7 @@ impl<'a> Group<'a> {
                 None
             }
         };
-        self.position
-            .digests
-            .replace(key.table(), replaced, new.map(|live| live.footprint));
+        self.position.digests.replace(key.table(), replaced, new.map(|live| live.footprint));
         self.known.insert(key, new);
     }
 
@@ -174,9 +155,7 @@ impl<'a> Group<'a> {
     }
 
     fn fail(&mut self, error: &IndexError) -> CommitError {
-        self.failure = Some(Fatal {
-            what: error.to_string(),
-        });
+        self.failure = Some(Fatal { what: error.to_string() });
         match error {
             IndexError::ForeignRecord => CommitError::Corrupt,
             IndexError::Failed(_) => CommitError::NotCommitted(NotCommitted::Failed),
@@ -214,18 +193,11 @@ impl<'a> Group<'a> {
     pub(crate) fn apply(&self) -> Result<(), IndexError> {
         let mut start = 0;
         for batch in batches(&self.ends) {
-            self.shared
-                .index
-                .apply(self.writes[start..batch.writes].iter().cloned(), batch.seq)?;
+            self.shared.index.apply(self.writes[start..batch.writes].iter().cloned(), batch.seq)?;
             start = batch.writes;
         }
-        let resident = self
-            .writes
-            .iter()
-            .filter(|(key, _)| key.table().is_resident());
-        self.shared
-            .resident
-            .apply(resident.map(|(key, stored)| (key, stored.as_deref())));
+        let resident = self.writes.iter().filter(|(key, _)| key.table().is_resident());
+        self.shared.resident.apply(resident.map(|(key, stored)| (key, stored.as_deref())));
         let mut expiry = self.shared.expiry.lock();
         for (key, expires_at) in &self.expiring {
             expiry.note(*key, *expires_at);
@@ -285,10 +257,7 @@ fn batches(ends: &[End]) -> Vec<End> {
 
 fn live(key: &RawKey, stored: &[u8]) -> Result<Live, IndexError> {
     let value = StoredValue::parse(stored).ok_or(IndexError::ForeignRecord)?;
-    Ok(Live {
-        version: value.version,
-        footprint: Footprint::of(key.as_bytes(), stored),
-    })
+    Ok(Live { version: value.version, footprint: Footprint::of(key.as_bytes(), stored) })
 }
 
 fn size(change: &Change) -> usize {

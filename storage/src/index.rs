@@ -67,8 +67,7 @@ impl Index {
     /// # Errors
     /// [`IndexError`] when sled cannot open it, or panics over it.
     pub(crate) fn open(folder: &Path, cache_bytes: u64) -> Result<Self, IndexError> {
-        remove_half_written_snapshots(folder)
-            .map_err(|error| IndexError::Failed(error.to_string()))?;
+        remove_half_written_snapshots(folder).map_err(|error| IndexError::Failed(error.to_string()))?;
         let config = sled::Config::new()
             .path(folder)
             .cache_capacity(cache_bytes)
@@ -95,17 +94,11 @@ impl Index {
             return Ok(Seq::default());
         };
         let bytes = stored.as_ref().try_into();
-        bytes
-            .map(|bytes| Seq::new(u64::from_le_bytes(bytes)))
-            .map_err(|_| IndexError::ForeignRecord)
+        bytes.map(|bytes| Seq::new(u64::from_le_bytes(bytes))).map_err(|_| IndexError::ForeignRecord)
     }
 
     /// Makes all writes at once, of commits up to `seq`.
-    pub(crate) fn apply(
-        &self,
-        writes: impl IntoIterator<Item = Write>,
-        seq: Seq,
-    ) -> Result<(), IndexError> {
+    pub(crate) fn apply(&self, writes: impl IntoIterator<Item = Write>, seq: Seq) -> Result<(), IndexError> {
         let mut batch = sled::Batch::default();
         for (key, stored) in writes {
             match stored {
@@ -183,10 +176,7 @@ fn remove_half_written_snapshots(folder: &Path) -> io::Result<()> {
     }
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if name.starts_with("snap.") && name.ends_with(".generating") {
             tracing::warn!(file = %path.display(), "removed a half-written snapshot of the index");
             std::fs::remove_file(&path)?;
@@ -196,8 +186,7 @@ fn remove_half_written_snapshots(folder: &Path) -> io::Result<()> {
 }
 
 fn is_locked(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::WouldBlock
-        || error.to_string().contains("could not acquire lock")
+    error.kind() == io::ErrorKind::WouldBlock || error.to_string().contains("could not acquire lock")
 }
 
 /// Runs a call into sled and turns a panic into an error.

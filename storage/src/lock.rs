@@ -35,9 +35,7 @@ impl WriterLock {
             Err(TryLockError::WouldBlock) => {
                 let mut process = String::new();
                 file.read_to_string(&mut process).map_err(LockError::Io)?;
-                return Err(LockError::Held {
-                    process: process.trim().to_owned(),
-                });
+                return Err(LockError::Held { process: process.trim().to_owned() });
             }
             Err(TryLockError::Error(error)) => return Err(LockError::Io(error)),
         }
@@ -79,10 +77,5 @@ impl JournalLock {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
 }

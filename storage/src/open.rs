@@ -88,39 +88,21 @@ pub(crate) fn open(options: &StorageOptions) -> Result<Opened, OpenError> {
     let lock = lock_folder(&options.path)?;
     std::fs::create_dir_all(&folder).map_err(io_error(&folder))?;
     let layout = Layout::read(&folder)?;
-    let known = acknowledged::read(&folder)
-        .map_err(io_error(&folder))?
-        .unwrap_or_default();
+    let known = acknowledged::read(&folder).map_err(io_error(&folder))?.unwrap_or_default();
     if layout.is_empty() {
         return create(options, lock, known);
     }
     remove_leftovers(options, &layout)?;
     let (index, to, contents) = catch_up::open_index(options, &layout, known)?;
     let (closed, origin) = close_last(options, &layout, &to)?;
-    start_segment(
-        options,
-        lock,
-        Started {
-            index,
-            contents,
-            closed,
-            origin,
-            layout,
-        },
-    )
+    start_segment(options, lock, Started { index, contents, closed, origin, layout })
 }
 
 fn lock_folder(path: &Path) -> Result<WriterLock, OpenError> {
     std::fs::create_dir_all(path).map_err(io_error(path))?;
     WriterLock::acquire(path).map_err(|error| match error {
-        LockError::Held { process } => OpenError::InUse {
-            path: path.to_owned(),
-            process,
-        },
-        LockError::Io(source) => OpenError::Io {
-            path: path.to_owned(),
-            source,
-        },
+        LockError::Held { process } => OpenError::InUse { path: path.to_owned(), process },
+        LockError::Io(source) => OpenError::Io { path: path.to_owned(), source },
     })
 }
 
@@ -130,43 +112,25 @@ fn create(options: &StorageOptions, lock: WriterLock, known: Seq) -> Result<Open
     let index_folder = index::folder(&options.path);
     if index_folder.exists() || known > Seq::default() {
         let reason = DamageReason::JournalMissing;
-        return Err(OpenError::Damaged(Damage {
-            file: folder,
-            offset: 0,
-            reason,
-        }));
+        return Err(OpenError::Damaged(Damage { file: folder, offset: 0, reason }));
     }
     // The names of the new folders must be durable before anything in them is acknowledged.
     let files = &options.files;
-    let parent = options
-        .path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
+    let parent = options.path.parent().filter(|parent| !parent.as_os_str().is_empty());
     for path in [Some(options.path.as_path()), parent].into_iter().flatten() {
         files.sync_dir(path).map_err(io_error(path))?;
     }
-    let nothing = Position {
-        seq: Seq::default(),
-        checksum: 0,
-        digests: Digests::default(),
-    };
-    let origin = Origin {
-        previous_file: Seq::default(),
-        written_at: options.now.as_millis(),
-    };
-    let layout = Layout {
-        snapshot: None,
-        segments: Vec::new(),
-        leftovers: Vec::new(),
-    };
+    let nothing = Position { seq: Seq::default(), checksum: 0, digests: Digests::default() };
+    let origin = Origin { previous_file: Seq::default(), written_at: options.now.as_millis() };
+    let layout = Layout { snapshot: None, segments: Vec::new(), leftovers: Vec::new() };
     // The segment before the index: an index without a journal is a sign of loss.
-    let segment = SegmentWriter::create(files.as_ref(), &folder, &nothing, origin)
-        .map_err(io_error(&folder))?;
+    let segment =
+        SegmentWriter::create(files.as_ref(), &folder, &nothing, origin).map_err(io_error(&folder))?;
     let index = Index::open(&index_folder, options.cache_bytes)
         .map_err(|error| OpenError::Index(error.to_string()))?;
     let contents = Contents::default();
-    let mark = AcknowledgedMark::create(files.as_ref(), &folder, Seq::default())
-        .map_err(io_error(&folder))?;
+    let mark =
+        AcknowledgedMark::create(files.as_ref(), &folder, Seq::default()).map_err(io_error(&folder))?;
     Ok(Opened {
         lock,
         index,
@@ -222,20 +186,13 @@ fn close_last(
         };
         cut().map_err(io_error(path))?;
     }
-    let origin = Origin {
-        previous_file: last.header.seq,
-        written_at,
-    };
+    let origin = Origin { previous_file: last.header.seq, written_at };
     match to.end {
         End::Closed | End::ClosedUncut => Ok((to.position, origin)),
         // A segment without a commit is replaced by one of the same name.
-        End::Open | End::Torn { .. } if to.position.seq < last.header.seq => Ok((
-            to.position,
-            Origin {
-                previous_file: last.header.previous_file,
-                written_at,
-            },
-        )),
+        End::Open | End::Torn { .. } if to.position.seq < last.header.seq => {
+            Ok((to.position, Origin { previous_file: last.header.previous_file, written_at }))
+        }
         End::Open | End::Torn { .. } => {
             let sealed = segment::seal_at(files, path, to.offset, &to.position);
             Ok((sealed.map_err(io_error(path))?, origin))
@@ -252,38 +209,16 @@ struct Started {
 }
 
 /// Begins the segment that this process writes.
-fn start_segment(
-    options: &StorageOptions,
-    lock: WriterLock,
-    started: Started,
-) -> Result<Opened, OpenError> {
+fn start_segment(options: &StorageOptions, lock: WriterLock, started: Started) -> Result<Opened, OpenError> {
     let folder = journal::folder(&options.path);
     let files = options.files.as_ref();
-    let Started {
-        index,
-        contents,
-        closed,
-        origin,
-        layout,
-    } = started;
-    let segment =
-        SegmentWriter::create(files, &folder, &closed, origin).map_err(io_error(&folder))?;
+    let Started { index, contents, closed, origin, layout } = started;
+    let segment = SegmentWriter::create(files, &folder, &closed, origin).map_err(io_error(&folder))?;
     let mark = AcknowledgedMark::create(files, &folder, closed.seq).map_err(io_error(&folder))?;
-    let closed_files = layout
-        .segments
-        .iter()
-        .filter(|file| file.header.seq < segment.first());
-    let closed_bytes = layout
-        .snapshot
-        .iter()
-        .chain(closed_files)
-        .map(|file| file.bytes)
-        .sum();
+    let closed_files = layout.segments.iter().filter(|file| file.header.seq < segment.first());
+    let closed_bytes = layout.snapshot.iter().chain(closed_files).map(|file| file.bytes).sum();
     let oldest = layout.snapshot.as_ref().or(layout.segments.first());
-    let covered = layout
-        .snapshot
-        .as_ref()
-        .map_or(Seq::default(), |file| file.header.seq);
+    let covered = layout.snapshot.as_ref().map_or(Seq::default(), |file| file.header.seq);
     Ok(Opened {
         lock,
         index,

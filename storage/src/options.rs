@@ -58,8 +58,6 @@ impl StorageOptions {
 
 impl fmt::Debug for StorageOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StorageOptions")
-            .field("path", &self.path)
-            .finish_non_exhaustive()
+        f.debug_struct("StorageOptions").field("path", &self.path).finish_non_exhaustive()
     }
 }

@@ -67,10 +67,7 @@ impl Resident {
 
     /// What `read` makes of the stored value of a key.
     pub(crate) fn get<T>(&self, key: &RawKey, read: impl FnOnce(&[u8]) -> T) -> Option<T> {
-        self.0
-            .read()
-            .get(key.as_bytes())
-            .map(|entry| read(entry.stored()))
+        self.0.read().get(key.as_bytes()).map(|entry| read(entry.stored()))
     }
 
     /// Hands the records between `start` and `end` to `visit`, until it returns `false`.

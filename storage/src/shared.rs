@@ -27,18 +27,13 @@ pub(crate) struct Shared {
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared")
-            .field("failed", &self.failed)
-            .finish_non_exhaustive()
+        f.debug_struct("Shared").field("failed", &self.failed).finish_non_exhaustive()
     }
 }
 
 impl Shared {
     /// Stops all acknowledging for good, and says so once.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "it is the end of the failure's way"
-    )]
+    #[expect(clippy::needless_pass_by_value, reason = "it is the end of the failure's way")]
     pub(crate) fn fail(&self, fatal: Fatal) {
         let first = !self.failed.swap(true, Ordering::SeqCst);
         self.queue.fail();
@@ -55,8 +50,6 @@ impl Shared {
     /// A failure of the index that a reader met stops the storage too: what it answers is not
     /// trusted any more.
     pub(crate) fn failed_reading(&self, error: &IndexError) {
-        self.fail(Fatal {
-            what: error.to_string(),
-        });
+        self.fail(Fatal { what: error.to_string() });
     }
 }

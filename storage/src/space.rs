@@ -30,10 +30,7 @@ impl DiskSpace {
     /// Watches the file system of this folder.
     #[must_use]
     pub fn of(folder: PathBuf) -> Self {
-        Self {
-            folder,
-            last: Mutex::new(None),
-        }
+        Self { folder, last: Mutex::new(None) }
     }
 }
 

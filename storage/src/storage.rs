@@ -53,10 +53,7 @@ pub struct Scan {
 
 impl Scan {
     /// The whole range, from the least key up.
-    pub const ALL: Self = Self {
-        limit: usize::MAX,
-        order: Order::Ascending,
-    };
+    pub const ALL: Self = Self { limit: usize::MAX, order: Order::Ascending };
 }
 
 /// Why nothing could be read.
@@ -107,12 +104,8 @@ impl Storage {
         gauges.seq.store(opened.position.seq.get(), ANY_ORDER);
         gauges.closed_bytes.store(opened.closed_bytes, ANY_ORDER);
         gauges.active_bytes.store(opened.segment.bytes(), ANY_ORDER);
-        gauges
-            .live_bytes
-            .store(opened.contents.digests.bytes(), ANY_ORDER);
-        gauges
-            .live_records
-            .store(opened.contents.digests.count(), ANY_ORDER);
+        gauges.live_bytes.store(opened.contents.digests.bytes(), ANY_ORDER);
+        gauges.live_records.store(opened.contents.digests.count(), ANY_ORDER);
         // What was replaced before this start is not known; if anything was written, assume so.
         gauges.replaced.store(u64::from(opened.unfolded), ANY_ORDER);
         let shared = Arc::new(Shared {
@@ -134,11 +127,8 @@ impl Storage {
             space: Arc::clone(&options.space),
             min_free_bytes: options.min_free_bytes,
         };
-        let committer =
-            committer::start(Arc::clone(&shared), journal).map_err(|source| OpenError::Io {
-                path: options.path.clone(),
-                source,
-            })?;
+        let committer = committer::start(Arc::clone(&shared), journal)
+            .map_err(|source| OpenError::Io { path: options.path.clone(), source })?;
         Ok(Self(Arc::new(Inner {
             shared,
             committer: Mutex::new(Some(committer)),
@@ -195,11 +185,7 @@ impl Storage {
     ///
     /// # Errors
     /// [`ReadError`]
-    pub fn scan_keys<R: Record>(
-        &self,
-        range: &KeyRange<R>,
-        scan: Scan,
-    ) -> Result<Vec<RawKey>, ReadError> {
+    pub fn scan_keys<R: Record>(&self, range: &KeyRange<R>, scan: Scan) -> Result<Vec<RawKey>, ReadError> {
         let mut found = Vec::new();
         self.visit(range, scan, &mut |key, _| {
             found.push(key);
@@ -223,18 +209,11 @@ impl Storage {
     pub fn sweep(&self, now: Timestamp) -> Result<u64, CommitError> {
         let mut swept = 0;
         loop {
-            let keys = self
-                .0
-                .shared
-                .expiry
-                .lock()
-                .take(now.as_millis(), SWEEP_KEYS);
+            let keys = self.0.shared.expiry.lock().take(now.as_millis(), SWEEP_KEYS);
             if keys.is_empty() {
                 return Ok(swept);
             }
-            swept += self
-                .sweep_keys(&keys, now)
-                .inspect_err(|_| self.note_again(&keys, now))?;
+            swept += self.sweep_keys(&keys, now).inspect_err(|_| self.note_again(&keys, now))?;
         }
     }
 
@@ -346,9 +325,7 @@ impl Storage {
         let mut result = Ok(());
         let mut each = |key: &[u8], stored: &[u8]| {
             let key = RawKey::from_bytes(key).ok_or(RecordError::Malformed(R::TABLE));
-            result = key
-                .map_err(ReadError::from)
-                .and_then(|key| visit(key, stored));
+            result = key.map_err(ReadError::from).and_then(|key| visit(key, stored));
             left -= 1;
             result.is_ok() && left > 0
         };
@@ -369,9 +346,7 @@ impl Storage {
             let mut commit = Commit::new();
             for key in keys.iter().filter(|key| !spared.contains(*key)) {
                 if let Some(version) = self.expired_version(key, now)? {
-                    commit
-                        .require(*key, version)
-                        .change(Change::Delete { key: *key });
+                    commit.require(*key, version).change(Change::Delete { key: *key });
                 }
             }
             let count = commit.changes.len() as u64;
@@ -386,11 +361,7 @@ impl Storage {
         }
     }
 
-    fn expired_version(
-        &self,
-        key: &RawKey,
-        now: Timestamp,
-    ) -> Result<Option<Version>, CommitError> {
+    fn expired_version(&self, key: &RawKey, now: Timestamp) -> Result<Option<Version>, CommitError> {
         let expired = self.read(key, |stored| {
             let value = StoredValue::parse(stored).ok_or(RecordError::Malformed(key.table()))?;
             let expired = value.expires_at != NEVER && value.expires_at <= now.as_millis();
@@ -414,10 +385,7 @@ fn parse<R: Record>(stored: &[u8]) -> Result<StoredValue<'_>, ReadError> {
 
 fn decode<R: Record>(stored: &[u8]) -> Result<Stored<R>, ReadError> {
     let value = parse::<R>(stored)?;
-    Ok(Stored {
-        version: value.version,
-        record: R::decode(value.payload)?,
-    })
+    Ok(Stored { version: value.version, record: R::decode(value.payload)? })
 }
 
 impl Drop for Inner {

@@ -16,7 +16,7 @@ use crate::journal::acknowledged;
 use crate::journal::latest::{self, Sources};
 use crate::journal::layout::Layout;
 use crate::journal::operation::Operation;
-use crate::journal::reader::{End, Ending, ReadTo, Receiver};
+use crate::journal::reader::{End, ReadTo, Receiver};
 use crate::keys::RawKey;
 use crate::lock::{JournalLock, LockError, WriterLock};
 use crate::status::{Progress, Step};
@@ -115,10 +115,7 @@ pub fn verify(path: &Path, progress: &dyn Progress) -> Result<VerifyReport, Veri
     if !folder.is_dir() {
         return Err(VerifyError::NoJournal(path.to_owned()));
     }
-    let io = |source| VerifyError::Io {
-        path: path.to_owned(),
-        source,
-    };
+    let io = |source| VerifyError::Io { path: path.to_owned(), source };
     // While this is held nobody removes a file of the journal.
     let _journal = JournalLock::share(path).map_err(io)?;
     let writer = match WriterLock::acquire(path) {
@@ -144,9 +141,7 @@ pub fn verify(path: &Path, progress: &dyn Progress) -> Result<VerifyReport, Veri
 
 fn report(layout: &Layout, to: &ReadTo, check: &Check<'_>, found: Option<Found>) -> VerifyReport {
     let digests = &to.position.digests;
-    let live = Table::ALL
-        .into_iter()
-        .map(|table| (table, digests.of(table).count));
+    let live = Table::ALL.into_iter().map(|table| (table, digests.of(table).count));
     VerifyReport {
         seq: to.position.seq,
         segments: layout.segments.len(),
@@ -160,10 +155,7 @@ fn report(layout: &Layout, to: &ReadTo, check: &Check<'_>, found: Option<Found>)
         tail: match to.end {
             End::Closed | End::ClosedUncut => Tail::Closed,
             End::Open => Tail::Open,
-            End::Torn { bytes } => Tail::Torn {
-                offset: to.offset,
-                bytes,
-            },
+            End::Torn { bytes } => Tail::Torn { offset: to.offset, bytes },
         },
         index: judge_index(check, found),
     }
@@ -226,10 +218,7 @@ struct Check<'a> {
 
 impl<'a> Check<'a> {
     fn new(layout: &Layout, applied: Seq, progress: &'a dyn Progress) -> Self {
-        let first = layout
-            .segments
-            .last()
-            .map_or(Seq::default(), |file| file.header.seq);
+        let first = layout.segments.last().map_or(Seq::default(), |file| file.header.seq);
         Self {
             live: HashMap::new(),
             digests: Digests::default(),
@@ -242,41 +231,25 @@ impl<'a> Check<'a> {
     }
 
     fn read(&mut self, layout: &Layout, known: Seq) -> Result<ReadTo, JournalError> {
-        let sources = Sources {
-            snapshot: layout.snapshot.as_ref(),
-            segments: &layout.segments,
-            ending: Ending::Any,
-        };
-        let to = latest::read_all(sources, self)?;
+        let to = latest::read_all(Sources::all(layout), self)?;
         let found = to.position.seq;
         let reason = if let Some(table) = self.broken {
             DamageReason::Digest(table)
         } else if let Some(table) = self.digests.first_difference(&to.position.digests) {
             DamageReason::Digest(table)
         } else if found < known {
-            DamageReason::CommitsMissing {
-                found: found.get(),
-                known: known.get(),
-            }
+            DamageReason::CommitsMissing { found: found.get(), known: known.get() }
         } else {
             return Ok(to);
         };
         let file = layout.segments.last().or(layout.snapshot.as_ref());
         let file = file.map_or_else(PathBuf::new, |file| file.path.clone());
-        Err(JournalError::Damaged(Damage {
-            file,
-            offset: to.offset,
-            reason,
-        }))
+        Err(JournalError::Damaged(Damage { file, offset: to.offset, reason }))
     }
 }
 
 impl Receiver for Check<'_> {
-    fn operation(
-        &mut self,
-        operation: &Operation<'_>,
-        stored: Option<Vec<u8>>,
-    ) -> Result<(), JournalError> {
+    fn operation(&mut self, operation: &Operation<'_>, stored: Option<Vec<u8>>) -> Result<(), JournalError> {
         let key = operation.key.as_bytes();
         let hash = xxh3_128(key);
         let new = stored.as_deref().map(|stored| Footprint::of(key, stored));
@@ -296,8 +269,7 @@ impl Receiver for Check<'_> {
             self.at_applied = Some(self.digests);
         }
         if seq.get().is_multiple_of(REPORT_EVERY) {
-            self.progress
-                .report(Step::Verify, seq.get(), self.total.max(seq.get()));
+            self.progress.report(Step::Verify, seq.get(), self.total.max(seq.get()));
         }
         Ok(())
     }

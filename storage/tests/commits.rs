@@ -7,9 +7,7 @@ use std::thread;
 
 use domain::Period;
 use storage::records::VisitRecord;
-use storage::{
-    Commit, CommitError, NotCommitted, Order, Scan, SpaceProbe, Storage, Version, Writable, keys,
-};
+use storage::{Commit, CommitError, NotCommitted, Order, Scan, SpaceProbe, Storage, Version, Writable, keys};
 use support::*;
 
 /// Seen to fail when the committer answered before it had updated the resident tables, and when it
@@ -20,19 +18,13 @@ fn whoever_was_answered_reads_the_write() {
     let storage = open(folder.path());
     for number in 0..20 {
         assert_not_booked(&storage, number);
-        let seq = storage
-            .commit(book(number))
-            .wait()
-            .expect("the slot is free");
+        let seq = storage.commit(book(number)).wait().expect("the slot is free");
         assert_eq!(seq.get(), number + 1);
         assert_booked(&storage, number);
         let version = storage.version(&slot(number)).expect("the index answers");
         assert_eq!(version.get(), seq.get());
     }
-    storage
-        .commit(unbook(3))
-        .wait()
-        .expect("nothing is required");
+    storage.commit(unbook(3)).wait().expect("nothing is required");
     assert_not_booked(&storage, 3);
 }
 
@@ -46,22 +38,10 @@ fn commits_of_one_group_see_each_other() {
     let tickets: Vec<_> = (0..64).map(|_| storage.commit(book(2))).collect();
     let answers: Vec<_> = tickets.into_iter().map(|ticket| ticket.wait()).collect();
     let taken = answers.iter().filter(|answer| answer.is_ok()).count();
-    let refused = CommitError::Conflict {
-        key: *slot(2).raw(),
-    };
+    let refused = CommitError::Conflict { key: *slot(2).raw() };
     assert_eq!(taken, 1);
-    assert_eq!(
-        answers
-            .iter()
-            .filter(|answer| **answer == Err(refused))
-            .count(),
-        63
-    );
-    assert_eq!(
-        answers[0].map(|seq| seq.get()),
-        Ok(first.get() + 1),
-        "the first one wins"
-    );
+    assert_eq!(answers.iter().filter(|answer| **answer == Err(refused)).count(), 63);
+    assert_eq!(answers[0].map(|seq| seq.get()), Ok(first.get() + 1), "the first one wins");
     assert_booked(&storage, 2);
 }
 
@@ -72,23 +52,11 @@ fn a_conflict_names_the_first_failed_precondition() {
     let storage = open(folder.path());
     storage.commit(book(1)).wait().expect("the slot is free");
     let mut commit = Commit::new();
-    commit
-        .require_absent(&slot(9))
-        .require_absent(&visit(1))
-        .require_absent(&slot(1));
+    commit.require_absent(&slot(9)).require_absent(&visit(1)).require_absent(&slot(1));
     commit.put(&slot(9), &slot_record(9));
     let refused = storage.commit(commit).wait();
-    assert_eq!(
-        refused,
-        Err(CommitError::Conflict {
-            key: *visit(1).raw()
-        })
-    );
-    assert_eq!(
-        get(&storage, &slot(9)),
-        None,
-        "nothing of a refused commit is written"
-    );
+    assert_eq!(refused, Err(CommitError::Conflict { key: *visit(1).raw() }));
+    assert_eq!(get(&storage, &slot(9)), None, "nothing of a refused commit is written");
 }
 
 /// Seen to fail when a version was only compared with "absent".
@@ -98,19 +66,14 @@ fn a_version_guards_a_counter() {
     let storage = open(folder.path());
     let bump = |version: Version| {
         let mut commit = Commit::new();
-        commit
-            .require_version(&active(1), version)
-            .put(&active(1), &active_record(1));
+        commit.require_version(&active(1), version).put(&active(1), &active_record(1));
         storage.commit(commit).wait()
     };
     let first = bump(Version::ABSENT).expect("there is none");
     let version = storage.version(&active(1)).expect("the index answers");
     assert_eq!(version.get(), first.get());
     bump(version).expect("the version is the one read");
-    assert!(
-        matches!(bump(version), Err(CommitError::Conflict { .. })),
-        "a lost update"
-    );
+    assert!(matches!(bump(version), Err(CommitError::Conflict { .. })), "a lost update");
 }
 
 /// Seen to fail when the queue did not keep the order of the calls.
@@ -123,16 +86,12 @@ fn many_threads_get_distinct_numbers_and_one_slot_each() {
             .map(|_| {
                 let storage = &storage;
                 scope.spawn(move || {
-                    let wins =
-                        (0..100).filter(|number| storage.commit(book(*number)).wait().is_ok());
+                    let wins = (0..100).filter(|number| storage.commit(book(*number)).wait().is_ok());
                     wins.collect::<Vec<u64>>()
                 })
             })
             .collect();
-        threads
-            .into_iter()
-            .flat_map(|thread| thread.join().expect("no panic"))
-            .collect()
+        threads.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect()
     });
     assert_eq!(won.len(), 100);
     assert_eq!(BTreeSet::from_iter(won).len(), 100);
@@ -146,20 +105,13 @@ fn scans_keep_to_range_order_and_limit() {
     let folder = folder();
     let storage = open(folder.path());
     for number in 0..120 {
-        storage
-            .commit(book(number))
-            .wait()
-            .expect("the slot is free");
+        storage.commit(book(number)).wait().expect("the slot is free");
     }
     let range = keys::slots_of(tenant(), schedule_id(60));
     assert_eq!(all(&storage, &range).len(), 50);
     let scan = |limit, order| {
-        let keys = storage
-            .scan_keys(&range, Scan { limit, order })
-            .expect("the index answers");
-        keys.iter()
-            .map(|key| keys::slot_parts(key).expect("a slot").1.get())
-            .collect::<Vec<_>>()
+        let keys = storage.scan_keys(&range, Scan { limit, order }).expect("the index answers");
+        keys.iter().map(|key| keys::slot_parts(key).expect("a slot").1.get()).collect::<Vec<_>>()
     };
     assert_eq!(scan(3, Order::Ascending), [1, 2, 3]);
     assert_eq!(scan(3, Order::Descending), [50, 49, 48]);
@@ -168,10 +120,7 @@ fn scans_keep_to_range_order_and_limit() {
     let mine = keys::visits_of(tenant(), patient_id(7));
     let other: VisitRecord = visit_record(777);
     let mut commit = Commit::new();
-    commit.put(
-        &keys::visit(tenant(), patient_id(7), date(), Period::Pm),
-        &other,
-    );
+    commit.put(&keys::visit(tenant(), patient_id(7), date(), Period::Pm), &other);
     storage.commit(commit).wait().expect("nothing is required");
     assert_eq!(all(&storage, &mine), [visit_record(7), other]);
 }
@@ -182,10 +131,7 @@ fn a_commit_may_write_a_key_twice() {
     let folder = folder();
     let storage = open(folder.path());
     let mut commit = Commit::new();
-    commit
-        .put(&slot(1), &slot_record(5))
-        .delete(&slot(1))
-        .put(&slot(1), &slot_record(6));
+    commit.put(&slot(1), &slot_record(5)).delete(&slot(1)).put(&slot(1), &slot_record(6));
     storage.commit(commit).wait().expect("nothing is required");
     storage.close().expect("it closes");
     drop(storage);
@@ -199,17 +145,12 @@ fn a_commit_may_write_a_key_twice() {
 fn close_answers_what_waits_and_refuses_what_comes() {
     let folder = folder();
     let storage = open(folder.path());
-    let tickets: Vec<_> = (0..200)
-        .map(|number| storage.commit(book(number)))
-        .collect();
+    let tickets: Vec<_> = (0..200).map(|number| storage.commit(book(number))).collect();
     storage.close().expect("it closes");
     assert_eq!(storage.status().writable, Writable::Closed);
     assert!(tickets.into_iter().all(|ticket| ticket.wait().is_ok()));
     let refused = storage.commit(book(300)).wait();
-    assert_eq!(
-        refused,
-        Err(CommitError::NotCommitted(NotCommitted::ShuttingDown))
-    );
+    assert_eq!(refused, Err(CommitError::NotCommitted(NotCommitted::ShuttingDown)));
     drop(storage);
     let storage = open(folder.path());
     (0..200).for_each(|number| assert_booked(&storage, number));
@@ -222,9 +163,7 @@ fn close_answers_what_waits_and_refuses_what_comes() {
 fn a_ticket_can_be_awaited_or_dropped() {
     let folder = folder();
     let storage = open(folder.path());
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .expect("it starts");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it starts");
     drop(storage.commit(book(1)));
     let answer = runtime.block_on(storage.commit(book(2)));
     assert_eq!(answer.map(|seq| seq.get()), Ok(2));
@@ -238,18 +177,11 @@ fn an_oversized_commit_is_refused_before_it_is_written() {
     let storage = open(folder.path());
     let key = keys::idem(tenant(), user_id(1), "submit", "k");
     let reply = vec![7; 17 * 1024 * 1024];
-    let record = storage::records::IdemRecord {
-        content_hash: [0; 32],
-        reply,
-        expires_at: NOW,
-    };
+    let record = storage::records::IdemRecord { content_hash: [0; 32], reply, expires_at: NOW };
     let mut commit = Commit::new();
     commit.put(&key, &record);
     let refused = storage.commit(commit).wait();
-    assert_eq!(
-        refused,
-        Err(CommitError::NotCommitted(NotCommitted::TooLarge))
-    );
+    assert_eq!(refused, Err(CommitError::NotCommitted(NotCommitted::TooLarge)));
     storage.commit(book(1)).wait().expect("the storage goes on");
 }
 
@@ -274,10 +206,7 @@ fn without_room_writes_are_refused_until_there_is_room_again() {
     storage.commit(book(1)).wait().expect("there is room");
     room.0.store(999, std::sync::atomic::Ordering::SeqCst);
     let refused = storage.commit(book(2)).wait();
-    assert_eq!(
-        refused,
-        Err(CommitError::NotCommitted(NotCommitted::NoSpace))
-    );
+    assert_eq!(refused, Err(CommitError::NotCommitted(NotCommitted::NoSpace)));
     assert_eq!(storage.status().writable, Writable::NoSpace);
     assert_booked(&storage, 1);
     room.0.store(1_000, std::sync::atomic::Ordering::SeqCst);

@@ -60,10 +60,7 @@ pub(crate) fn read(folder: &Path) -> io::Result<Option<Seq>> {
         Err(error) => return Err(error),
     };
     let mut input = Input::new(&bytes);
-    let seq = input
-        .u64()
-        .map(Seq::new)
-        .filter(|seq| bytes == encode(*seq));
+    let seq = input.u64().map(Seq::new).filter(|seq| bytes == encode(*seq));
     if seq.is_none() {
         tracing::warn!(file = %path.display(), "the mark of the last acknowledged commit is damaged");
     }

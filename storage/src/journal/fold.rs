@@ -71,10 +71,7 @@ pub(crate) struct Folding {
 
 impl Folding {
     pub(crate) fn new(folded_at: i64) -> Self {
-        Self {
-            folded_at,
-            off: false,
-        }
+        Self { folded_at, off: false }
     }
 
     pub(crate) fn is_due(&self, gauges: &Gauges, min_bytes: u64, now: Timestamp) -> bool {
@@ -110,11 +107,7 @@ pub(crate) fn fold(
     let Some(last) = closed.last() else {
         // Nothing was written since the last fold.
         let seq = Seq::new(active.header.seq.get() - 1);
-        return Ok(FoldReport {
-            seq,
-            bytes_before,
-            bytes_after: bytes_before,
-        });
+        return Ok(FoldReport { seq, bytes_before, bytes_after: bytes_before });
     };
     tracing::debug!(last = %last.path.display(), "folding the journal");
     let target = Target {
@@ -122,14 +115,8 @@ pub(crate) fn fold(
         previous_file: last.header.seq,
         written_at: now.as_millis(),
     };
-    let sources = Sources {
-        snapshot: layout.snapshot.as_ref(),
-        segments: closed,
-        ending: Ending::Closed,
-    };
-    let new = folder
-        .join(layout::snapshot_name(target.position.seq))
-        .with_extension("snap.tmp");
+    let sources = Sources { snapshot: layout.snapshot.as_ref(), segments: closed, ending: Ending::Closed };
+    let new = folder.join(layout::snapshot_name(target.position.seq)).with_extension("snap.tmp");
     let written = write_snapshot(files, &new, sources, &target);
     let bytes_after = match written {
         Ok(bytes) => bytes,
@@ -139,27 +126,17 @@ pub(crate) fn fold(
             return Err(error);
         }
     };
-    files.rename(
-        &new,
-        &folder.join(layout::snapshot_name(target.position.seq)),
-    )?;
+    files.rename(&new, &folder.join(layout::snapshot_name(target.position.seq)))?;
     if let Err(error) = files.sync_dir(&folder) {
         folding.off = true;
         return Err(FoldError::Write(error));
     }
     folding.folded_at = now.as_millis();
     shared.gauges.replaced.fetch_sub(replaced, ANY_ORDER);
-    shared
-        .gauges
-        .closed_bytes
-        .fetch_sub(bytes_before, ANY_ORDER);
+    shared.gauges.closed_bytes.fetch_sub(bytes_before, ANY_ORDER);
     shared.gauges.closed_bytes.fetch_add(bytes_after, ANY_ORDER);
     remove_folded(options, &folder)?;
-    Ok(FoldReport {
-        seq: target.position.seq,
-        bytes_before,
-        bytes_after,
-    })
+    Ok(FoldReport { seq: target.position.seq, bytes_before, bytes_after })
 }
 
 fn segment_start(active: &layout::JournalFile) -> Position {
@@ -196,10 +173,7 @@ fn write_snapshot(
         payload: Vec::new(),
         written: 0,
     };
-    let io = |source| JournalError::Io {
-        path: path.to_owned(),
-        source,
-    };
+    let io = |source| JournalError::Io { path: path.to_owned(), source };
     let to = latest::read_latest(sources, &target.position.digests, &mut |part| {
         for (key, stored) in &part {
             if let Some(value) = StoredValue::parse(stored) {
@@ -234,19 +208,10 @@ impl SnapshotWriter {
         if self.payload.is_empty() {
             return Ok(());
         }
-        let head = Head {
-            kind: Kind::Kept,
-            place: 0,
-            seq: self.seq,
-            previous: self.checksum,
-        };
+        let head = Head { kind: Kind::Kept, place: 0, seq: self.seq, previous: self.checksum };
         self.checksum = frame::append(&mut self.pending, head, &self.payload);
         self.payload.clear();
-        if self.pending.len() >= WRITE_BYTES {
-            self.write()
-        } else {
-            Ok(())
-        }
+        if self.pending.len() >= WRITE_BYTES { self.write() } else { Ok(()) }
     }
 
     fn write(&mut self) -> io::Result<()> {
@@ -258,10 +223,7 @@ impl SnapshotWriter {
 
     fn finish(mut self, position: &Position) -> io::Result<u64> {
         self.end_frame()?;
-        let end = Position {
-            checksum: self.checksum,
-            ..*position
-        };
+        let end = Position { checksum: self.checksum, ..*position };
         let (bytes, _) = segment::end_frame(Kind::SnapshotEnd, &end);
         self.pending.extend_from_slice(&bytes);
         self.write()?;

@@ -115,11 +115,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Frame<'_>, Flaw> {
     if stored != checksum.to_le_bytes() {
         return Err(Flaw::Unsound);
     }
-    Ok(Frame {
-        head,
-        payload: &bytes[HEAD_BYTES..end],
-        checksum,
-    })
+    Ok(Frame { head, payload: &bytes[HEAD_BYTES..end], checksum })
 }
 
 /// Whether all bytes of the frame are there that `bytes` begin with. Its checksum is not compared.
@@ -129,24 +125,12 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Frame<'_>, Flaw> {
 pub(crate) fn whole(bytes: &[u8]) -> Result<(), Flaw> {
     let (length, _) = parse_head(bytes)?;
     let needed = HEAD_BYTES + length + CHECKSUM_BYTES;
-    if bytes.len() < needed {
-        Err(Flaw::Needs(needed))
-    } else {
-        Ok(())
-    }
+    if bytes.len() < needed { Err(Flaw::Needs(needed)) } else { Ok(()) }
 }
 
 fn parse_head(bytes: &[u8]) -> Result<(usize, Head), Flaw> {
     let mut input = Input::new(bytes);
-    let mut read = || {
-        Some((
-            input.u32()?,
-            input.u8()?,
-            input.u32()?,
-            input.u64()?,
-            input.u32()?,
-        ))
-    };
+    let mut read = || Some((input.u32()?, input.u8()?, input.u32()?, input.u64()?, input.u32()?));
     let Some((length, kind, place, seq, previous)) = read() else {
         return Err(Flaw::Needs(HEAD_BYTES));
     };
@@ -157,15 +141,7 @@ fn parse_head(bytes: &[u8]) -> Result<(usize, Head), Flaw> {
     if length > MAX_PAYLOAD_BYTES {
         return Err(Flaw::Unsound);
     }
-    Ok((
-        length,
-        Head {
-            kind,
-            place,
-            seq: Seq::new(seq),
-            previous,
-        },
-    ))
+    Ok((length, Head { kind, place, seq: Seq::new(seq), previous }))
 }
 
 /// Whether `rest`, which follows the last sound frame before commit `expected`, contains a frame
@@ -205,12 +181,7 @@ mod tests {
 
     fn commit(seq: u64, place: u32, previous: u32) -> (Vec<u8>, u32) {
         let mut out = Vec::new();
-        let head = Head {
-            kind: Kind::Commit,
-            place,
-            seq: Seq::new(seq),
-            previous,
-        };
+        let head = Head { kind: Kind::Commit, place, seq: Seq::new(seq), previous };
         let checksum = append(&mut out, head, b"payload");
         (out, checksum)
     }
@@ -224,11 +195,7 @@ mod tests {
             "0700000001050000000403020100000000ddccbbaa7061796c6f6164"
         );
         assert_eq!(bytes[bytes.len() - 4..], checksum.to_le_bytes());
-        assert_eq!(
-            crc32c::crc32c(b"123456789"),
-            0xE306_9283,
-            "the check value of CRC-32C"
-        );
+        assert_eq!(crc32c::crc32c(b"123456789"), 0xE306_9283, "the check value of CRC-32C");
     }
 
     /// Seen to fail when the checksum left out the head.

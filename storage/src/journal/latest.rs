@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::commit::Seq;
 use crate::damage::{DamageReason, JournalError};
 use crate::digest::{Digests, Footprint};
-use crate::journal::layout::JournalFile;
+use crate::journal::layout::{JournalFile, Layout};
 use crate::journal::operation::Operation;
 use crate::journal::reader::{self, Ending, ReadTo, Receiver};
 use crate::keys::RawKey;
@@ -33,6 +33,13 @@ pub(crate) struct Sources<'a> {
     pub(crate) ending: Ending,
 }
 
+impl<'a> Sources<'a> {
+    /// The whole journal, whose last segment may end anywhere.
+    pub(crate) fn all(layout: &'a Layout) -> Self {
+        Self { snapshot: layout.snapshot.as_ref(), segments: &layout.segments, ending: Ending::Any }
+    }
+}
+
 /// Hands every live record to `sink`, part by part, and returns where the journal ends.
 ///
 /// `live` is about what the journal leaves alive, which decides the number of parts.
@@ -44,27 +51,17 @@ pub(crate) fn read_latest(
     live: &Digests,
     sink: &mut dyn FnMut(Part) -> Result<(), JournalError>,
 ) -> Result<ReadTo, JournalError> {
-    let estimate = live
-        .bytes()
-        .saturating_add(live.count().saturating_mul(ENTRY_BYTES));
+    let estimate = live.bytes().saturating_add(live.count().saturating_mul(ENTRY_BYTES));
     let parts = estimate / PART_BYTES + 1;
     let mut found = Digests::default();
     let mut part = 0;
     loop {
-        let mut latest = Latest {
-            part,
-            parts,
-            live: HashMap::new(),
-        };
+        let mut latest = Latest { part, parts, live: HashMap::new() };
         let to = read_all(sources, &mut latest)?;
         let mut records: Part = latest.live.into_iter().collect();
         records.sort_unstable_by_key(|record| record.0);
         for (key, stored) in &records {
-            found.replace(
-                key.table(),
-                None,
-                Some(Footprint::of(key.as_bytes(), stored)),
-            );
+            found.replace(key.table(), None, Some(Footprint::of(key.as_bytes(), stored)));
         }
         sink(records)?;
         part += 1;
@@ -77,20 +74,15 @@ pub(crate) fn read_latest(
 fn check(sources: Sources<'_>, to: ReadTo, found: &Digests) -> Result<ReadTo, JournalError> {
     let last = sources.segments.last().or(sources.snapshot);
     match (found.first_difference(&to.position.digests), last) {
-        (Some(table), Some(file)) => Err(JournalError::damaged(
-            &file.path,
-            to.offset,
-            DamageReason::Digest(table),
-        )),
+        (Some(table), Some(file)) => {
+            Err(JournalError::damaged(&file.path, to.offset, DamageReason::Digest(table)))
+        }
         _ => Ok(to),
     }
 }
 
 /// Reads all files, each from where the one before it ended.
-pub(crate) fn read_all(
-    sources: Sources<'_>,
-    receiver: &mut dyn Receiver,
-) -> Result<ReadTo, JournalError> {
+pub(crate) fn read_all(sources: Sources<'_>, receiver: &mut dyn Receiver) -> Result<ReadTo, JournalError> {
     let mut to = match (sources.snapshot, sources.segments.first()) {
         (Some(snapshot), _) => Some(reader::read_snapshot(snapshot, receiver)?),
         (None, _) => None,
@@ -104,9 +96,7 @@ pub(crate) fn read_all(
         frames += read.frames;
         to = Some(read);
     }
-    let Some(to) = to else {
-        unreachable!("a journal that is read has a file")
-    };
+    let Some(to) = to else { unreachable!("a journal that is read has a file") };
     Ok(ReadTo { frames, ..to })
 }
 
@@ -117,11 +107,7 @@ struct Latest {
 }
 
 impl Receiver for Latest {
-    fn operation(
-        &mut self,
-        operation: &Operation<'_>,
-        stored: Option<Vec<u8>>,
-    ) -> Result<(), JournalError> {
+    fn operation(&mut self, operation: &Operation<'_>, stored: Option<Vec<u8>>) -> Result<(), JournalError> {
         let key = operation.key;
         if self.parts > 1 && xxh3_64(key.as_bytes()) % self.parts != self.part {
             return Ok(());

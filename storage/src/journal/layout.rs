@@ -60,17 +60,10 @@ impl Layout {
         names.snapshots.sort_unstable();
         let newest = names.snapshots.pop();
         let mut leftovers = names.leftovers;
-        leftovers.extend(
-            names
-                .snapshots
-                .iter()
-                .map(|seq| folder.join(snapshot_name(*seq))),
-        );
+        leftovers.extend(names.snapshots.iter().map(|seq| folder.join(snapshot_name(*seq))));
         let covered = newest.unwrap_or_default();
-        let (folded, live): (Vec<_>, Vec<_>) = names
-            .segments
-            .into_iter()
-            .partition(|first| *first <= covered);
+        let (folded, live): (Vec<_>, Vec<_>) =
+            names.segments.into_iter().partition(|first| *first <= covered);
         leftovers.extend(folded.iter().map(|first| folder.join(segment_name(*first))));
         let snapshot = newest
             .map(|last| read_file(folder.join(snapshot_name(last)), FileKind::Snapshot, last))
@@ -79,11 +72,7 @@ impl Layout {
             .into_iter()
             .map(|first| read_file(folder.join(segment_name(first)), FileKind::Segment, first))
             .collect::<Result<Vec<_>, _>>()?;
-        let layout = Self {
-            snapshot,
-            segments,
-            leftovers,
-        };
+        let layout = Self { snapshot, segments, leftovers };
         layout.check_order(folder)?;
         Ok(layout)
     }
@@ -95,11 +84,7 @@ impl Layout {
 
     /// Length of all files, leftovers aside.
     pub(crate) fn bytes(&self) -> u64 {
-        self.snapshot
-            .iter()
-            .chain(&self.segments)
-            .map(|file| file.bytes)
-            .sum()
+        self.snapshot.iter().chain(&self.segments).map(|file| file.bytes).sum()
     }
 
     fn check_order(&self, folder: &Path) -> Result<(), JournalError> {
@@ -157,12 +142,7 @@ fn read_file(path: PathBuf, kind: FileKind, seq: Seq) -> Result<JournalFile, Jou
     if header.seq != seq {
         return Err(JournalError::damaged(&path, 0, DamageReason::FileMissing));
     }
-    Ok(JournalFile {
-        path,
-        header,
-        header_bytes,
-        bytes,
-    })
+    Ok(JournalFile { path, header, header_bytes, bytes })
 }
 
 fn read_start(path: &Path) -> io::Result<(u64, Vec<u8>)> {

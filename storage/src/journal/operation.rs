@@ -69,10 +69,7 @@ fn append_record(out: &mut Vec<u8>, value: StoredValue<'_>) {
 
 /// The operations of a payload, in order. `version` is that of the commit.
 pub(crate) fn operations(payload: &[u8], version: Version) -> Operations<'_> {
-    Operations {
-        input: Input::new(payload),
-        version,
-    }
+    Operations { input: Input::new(payload), version }
 }
 
 pub(crate) struct Operations<'a> {
@@ -92,25 +89,13 @@ impl<'a> Operations<'a> {
             1 => {
                 let replaced = read_footprint(input)?;
                 let value = read_record(input, self.version)?;
-                Some(Operation {
-                    key,
-                    replaced,
-                    value: Some(value),
-                })
+                Some(Operation { key, replaced, value: Some(value) })
             }
-            2 => Some(Operation {
-                key,
-                replaced: read_footprint(input)?,
-                value: None,
-            }),
+            2 => Some(Operation { key, replaced: read_footprint(input)?, value: None }),
             3 => {
                 let version = Version::new(input.u64()?);
                 let value = read_record(input, version)?;
-                Some(Operation {
-                    key,
-                    replaced: None,
-                    value: Some(value),
-                })
+                Some(Operation { key, replaced: None, value: Some(value) })
             }
             _ => None,
         }
@@ -142,9 +127,5 @@ fn read_record<'a>(input: &mut Input<'a>, version: Version) -> Option<StoredValu
     let expires_at = input.i64()?;
     let length = input.u32()?;
     let payload = input.bytes(length as usize)?;
-    Some(StoredValue {
-        version,
-        expires_at,
-        payload,
-    })
+    Some(StoredValue { version, expires_at, payload })
 }

@@ -16,17 +16,27 @@ use crate::value::StoredValue;
 /// So much is read at once.
 const READ_BYTES: usize = 1024 * 1024;
 
+/// How closely a file is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// Frames are checked, and their operations received.
+    Operations,
+    /// Frames are checked only: what they contain is known already.
+    Frames,
+}
+
 /// Receives what a journal says, in order.
 pub(crate) trait Receiver {
+    /// How closely it wants this file to be read.
+    fn depth(&self, _file: &JournalFile) -> Depth {
+        Depth::Operations
+    }
+
     /// One operation, and the stored value that it writes.
     ///
     /// # Errors
     /// Whatever keeps the receiver from going on.
-    fn operation(
-        &mut self,
-        operation: &Operation<'_>,
-        stored: Option<Vec<u8>>,
-    ) -> Result<(), JournalError>;
+    fn operation(&mut self, operation: &Operation<'_>, stored: Option<Vec<u8>>) -> Result<(), JournalError>;
 
     /// The operations since the last call were those of this commit.
     ///
@@ -110,12 +120,8 @@ pub(crate) fn read_segment(
     }
     check_digests(path, 0, &expected.digests, &from.digests)?;
     let mut frames = Frames::open(path, file.header_bytes)?;
-    let mut to = ReadTo {
-        position: from,
-        offset: file.header_bytes,
-        frames: 0,
-        end: End::Open,
-    };
+    let mut intake = Intake::new(file, from.digests, receiver);
+    let mut to = ReadTo { position: from, offset: file.header_bytes, frames: 0, end: End::Open };
     loop {
         to.offset = frames.offset();
         let Some(next) = frames.next(path)? else {
@@ -136,7 +142,8 @@ pub(crate) fn read_segment(
         to.offset = at + bytes;
         to.frames += 1;
         if next.head.kind == Kind::SegmentEnd {
-            check_end(path, at, &next, &to.position.digests)?;
+            intake.end(&next, at)?;
+            to.position.digests = intake.digests;
             to.end = match (frames.anything_left(path)?, ending) {
                 (false, _) => End::Closed,
                 (true, Ending::Any) => {
@@ -144,18 +151,15 @@ pub(crate) fn read_segment(
                     End::ClosedUncut
                 }
                 (true, Ending::Closed) => {
-                    return Err(JournalError::damaged(
-                        path,
-                        to.offset,
-                        DamageReason::AfterEnd,
-                    ));
+                    return Err(JournalError::damaged(path, to.offset, DamageReason::AfterEnd));
                 }
             };
             return Ok(to);
         }
-        receive(path, &next, &mut to.position.digests, receiver)?;
+        intake.frame(&next)?;
+        to.position.digests = intake.digests;
         to.position.seq = seq;
-        receiver.commit_end(seq)?;
+        intake.receiver.commit_end(seq)?;
     }
 }
 
@@ -163,14 +167,11 @@ pub(crate) fn read_segment(
 ///
 /// # Errors
 /// Damage, data of a newer program, or an error of the receiver.
-pub(crate) fn read_snapshot(
-    file: &JournalFile,
-    receiver: &mut dyn Receiver,
-) -> Result<ReadTo, JournalError> {
+pub(crate) fn read_snapshot(file: &JournalFile, receiver: &mut dyn Receiver) -> Result<ReadTo, JournalError> {
     let path = &file.path;
     let mut frames = Frames::open(path, file.header_bytes)?;
     let mut previous = file.header.previous_frame;
-    let mut digests = Digests::default();
+    let mut intake = Intake::new(file, Digests::default(), receiver);
     let mut count = 0;
     loop {
         let at = frames.offset();
@@ -185,71 +186,71 @@ pub(crate) fn read_snapshot(
         previous = next.checksum;
         count += 1;
         if next.head.kind == Kind::Kept {
-            receive(path, &next, &mut digests, receiver)?;
+            intake.frame(&next)?;
             continue;
         }
-        check_end(path, at, &next, &digests)?;
+        intake.end(&next, at)?;
         let offset = at + next.bytes() as u64;
         if frames.anything_left(path)? {
             return Err(JournalError::damaged(path, offset, DamageReason::AfterEnd));
         }
-        receiver.commit_end(file.header.seq)?;
+        intake.receiver.commit_end(file.header.seq)?;
+        let digests = intake.digests;
         let checksum = file.header.previous_frame;
-        let position = Position {
-            seq: file.header.seq,
-            checksum,
-            digests,
-        };
-        return Ok(ReadTo {
-            position,
-            offset,
-            frames: count,
-            end: End::Closed,
-        });
+        let position = Position { seq: file.header.seq, checksum, digests };
+        return Ok(ReadTo { position, offset, frames: count, end: End::Closed });
     }
 }
 
-fn receive(
-    path: &Path,
-    frame: &Frame<'_>,
-    digests: &mut Digests,
-    receiver: &mut dyn Receiver,
-) -> Result<(), JournalError> {
-    let version = Version::new(frame.head.seq.get());
-    for operation in operation::operations(frame.payload, version) {
-        // The checksum is right, so these bytes are what some version of the program wrote.
-        let operation = operation.ok_or_else(|| JournalError::Unknown {
-            path: path.to_owned(),
-        })?;
-        let stored = operation.value.map(StoredValue::to_bytes);
-        let key = &operation.key;
-        let new = stored
-            .as_deref()
-            .map(|stored| Footprint::of(key.as_bytes(), stored));
-        digests.replace(key.table(), operation.replaced, new);
-        receiver.operation(&operation, stored)?;
+/// What the frames of one file add up to.
+struct Intake<'a> {
+    path: &'a Path,
+    depth: Depth,
+    digests: Digests,
+    receiver: &'a mut dyn Receiver,
+}
+
+impl<'a> Intake<'a> {
+    fn new(file: &'a JournalFile, digests: Digests, receiver: &'a mut dyn Receiver) -> Self {
+        Self { path: &file.path, depth: receiver.depth(file), digests, receiver }
     }
-    Ok(())
+
+    /// Takes the operations of a frame in.
+    fn frame(&mut self, frame: &Frame<'_>) -> Result<(), JournalError> {
+        if self.depth == Depth::Frames {
+            return Ok(());
+        }
+        let version = Version::new(frame.head.seq.get());
+        for operation in operation::operations(frame.payload, version) {
+            // The checksum is right, so these bytes are what some version of the program wrote.
+            let operation = operation.ok_or_else(|| self.unknown())?;
+            let stored = operation.value.map(StoredValue::to_bytes);
+            let key = &operation.key;
+            let new = stored.as_deref().map(|stored| Footprint::of(key.as_bytes(), stored));
+            self.digests.replace(key.table(), operation.replaced, new);
+            self.receiver.operation(&operation, stored)?;
+        }
+        Ok(())
+    }
+
+    /// Compares the digests at the end of a file, at `offset`, with what was taken in.
+    fn end(&mut self, frame: &Frame<'_>, offset: u64) -> Result<(), JournalError> {
+        let stored = Digests::parse(frame.payload).ok_or_else(|| self.unknown())?;
+        match self.depth {
+            Depth::Operations => check_digests(self.path, offset, &stored, &self.digests),
+            Depth::Frames => {
+                self.digests = stored;
+                Ok(())
+            }
+        }
+    }
+
+    fn unknown(&self) -> JournalError {
+        JournalError::Unknown { path: self.path.to_owned() }
+    }
 }
 
-fn check_end(
-    path: &Path,
-    at: u64,
-    frame: &Frame<'_>,
-    digests: &Digests,
-) -> Result<(), JournalError> {
-    let stored = Digests::parse(frame.payload).ok_or_else(|| JournalError::Unknown {
-        path: path.to_owned(),
-    })?;
-    check_digests(path, at, &stored, digests)
-}
-
-fn check_digests(
-    path: &Path,
-    at: u64,
-    stored: &Digests,
-    found: &Digests,
-) -> Result<(), JournalError> {
+fn check_digests(path: &Path, at: u64, stored: &Digests, found: &Digests) -> Result<(), JournalError> {
     match stored.first_difference(found) {
         Some(table) => Err(JournalError::damaged(path, at, DamageReason::Digest(table))),
         None => Ok(()),
@@ -257,26 +258,18 @@ fn check_digests(
 }
 
 /// Tells a torn tail from damage, where no sound frame of commit `expected` begins at `offset`.
-fn judge_rest(
-    path: &Path,
-    offset: u64,
-    expected: Seq,
-    ending: Ending,
-) -> Result<End, JournalError> {
+fn judge_rest(path: &Path, offset: u64, expected: Seq, ending: Ending) -> Result<End, JournalError> {
     let rest = read_from(path, offset).map_err(JournalError::io(path))?;
-    if frame::proves_loss(&rest, expected) {
+    let last = rest.iter().rposition(|byte| *byte != 0);
+    // The zeros behind are most of the rest. A checksum may end in some of them.
+    let written = last.map_or(0, |last| rest.len().min(last + 4));
+    if frame::proves_loss(&rest[..written], expected) {
         return Err(JournalError::damaged(path, offset, DamageReason::Frame));
     }
-    match (ending, rest.iter().rposition(|byte| *byte != 0)) {
-        (Ending::Closed, _) => Err(JournalError::damaged(
-            path,
-            offset,
-            DamageReason::EndMissing,
-        )),
+    match (ending, last) {
+        (Ending::Closed, _) => Err(JournalError::damaged(path, offset, DamageReason::EndMissing)),
         (Ending::Any, None) => Ok(End::Open),
-        (Ending::Any, Some(last)) => Ok(End::Torn {
-            bytes: last as u64 + 1,
-        }),
+        (Ending::Any, Some(last)) => Ok(End::Torn { bytes: last as u64 + 1 }),
     }
 }
 
@@ -301,14 +294,8 @@ struct Frames {
 impl Frames {
     fn open(path: &Path, offset: u64) -> Result<Self, JournalError> {
         let mut file = File::open(path).map_err(JournalError::io(path))?;
-        file.seek(SeekFrom::Start(offset))
-            .map_err(JournalError::io(path))?;
-        Ok(Self {
-            file,
-            buffer: Vec::new(),
-            start: 0,
-            base: offset,
-        })
+        file.seek(SeekFrom::Start(offset)).map_err(JournalError::io(path))?;
+        Ok(Self { file, buffer: Vec::new(), start: 0, base: offset })
     }
 
     /// Where the next frame begins in the file.
@@ -345,8 +332,7 @@ impl Frames {
         self.start = 0;
         while self.buffer.len() < bytes {
             let filled = self.buffer.len();
-            self.buffer
-                .resize(filled + READ_BYTES.max(bytes - filled), 0);
+            self.buffer.resize(filled + READ_BYTES.max(bytes - filled), 0);
             let read = self.file.read(&mut self.buffer[filled..])?;
             self.buffer.truncate(filled + read);
             if read == 0 {

@@ -85,11 +85,7 @@ impl Header {
     ///
     /// # Errors
     /// Damage, or a newer format.
-    pub(crate) fn parse(
-        kind: FileKind,
-        bytes: &[u8],
-        path: &Path,
-    ) -> Result<(Self, u64), JournalError> {
+    pub(crate) fn parse(kind: FileKind, bytes: &[u8], path: &Path) -> Result<(Self, u64), JournalError> {
         let damaged = || JournalError::damaged(path, 0, DamageReason::Header);
         let preamble = bytes.get(..PREAMBLE_BYTES).ok_or_else(damaged)?;
         let checksum = crc32c::crc32c(&preamble[..12]).to_le_bytes();
@@ -98,11 +94,7 @@ impl Header {
         }
         let found = Input::new(&preamble[8..]).u32().ok_or_else(damaged)?;
         if found > FORMAT {
-            return Err(JournalError::Newer {
-                path: path.to_owned(),
-                found,
-                supported: FORMAT,
-            });
+            return Err(JournalError::Newer { path: path.to_owned(), found, supported: FORMAT });
         }
         let rest = &bytes[PREAMBLE_BYTES..];
         let length = Input::new(rest).u32().ok_or_else(damaged)? as usize;
@@ -122,14 +114,7 @@ impl Header {
         let previous_frame = input.u32()?;
         let written_at = input.i64()?;
         let digests = Digests::parse(input.rest())?;
-        Some(Self {
-            kind,
-            seq,
-            previous_file,
-            previous_frame,
-            written_at,
-            digests,
-        })
+        Some(Self { kind, seq, previous_file, previous_frame, written_at, digests })
     }
 }
 
@@ -194,13 +179,7 @@ impl SegmentWriter {
         files.rename(&new, &path)?;
         files.sync_dir(folder)?;
         let end = bytes.len() as u64;
-        Ok(Self {
-            file,
-            first,
-            written_at: origin.written_at,
-            end,
-            filled: end,
-        })
+        Ok(Self { file, first, written_at: origin.written_at, end, filled: end })
     }
 
     /// Closes this segment and opens the one after it. A segment without a commit stays as it is.
@@ -214,10 +193,7 @@ impl SegmentWriter {
             return Ok(*position);
         }
         let position = self.seal(position)?;
-        let origin = Origin {
-            previous_file: self.first,
-            written_at: self.written_at,
-        };
+        let origin = Origin { previous_file: self.first, written_at: self.written_at };
         *self = Self::create(files, folder, &position, origin)?;
         Ok(position)
     }
@@ -259,28 +235,14 @@ impl SegmentWriter {
         self.file.set_len(self.end)?;
         self.file.write_all_at(&bytes, self.end)?;
         self.file.sync_data()?;
-        Ok(Position {
-            checksum,
-            ..*position
-        })
+        Ok(Position { checksum, ..*position })
     }
 }
 
 /// Closes a segment that an earlier process left open; `end` is where its last sound frame ends.
-pub(crate) fn seal_at(
-    files: &dyn Files,
-    path: &Path,
-    end: u64,
-    position: &Position,
-) -> io::Result<Position> {
+pub(crate) fn seal_at(files: &dyn Files, path: &Path, end: u64, position: &Position) -> io::Result<Position> {
     let file = files.open(path)?;
-    let mut segment = SegmentWriter {
-        file,
-        first: position.seq,
-        written_at: 0,
-        end,
-        filled: end,
-    };
+    let mut segment = SegmentWriter { file, first: position.seq, written_at: 0, end, filled: end };
     segment.seal(position)
 }
 
@@ -288,12 +250,7 @@ pub(crate) fn seal_at(
 pub(crate) fn end_frame(kind: Kind, position: &Position) -> (Vec<u8>, u32) {
     let mut digests = Vec::new();
     position.digests.write_to(&mut digests);
-    let head = Head {
-        kind,
-        place: 0,
-        seq: position.seq,
-        previous: position.checksum,
-    };
+    let head = Head { kind, place: 0, seq: position.seq, previous: position.checksum };
     let mut bytes = Vec::new();
     let checksum = frame::append(&mut bytes, head, &digests);
     (bytes, checksum)

@@ -16,6 +16,14 @@ pub(crate) enum Fault {
     Forever,
 }
 
+/// Which calls count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    Everything,
+    /// Those on snapshots, which only a fold makes.
+    Snapshots,
+}
+
 /// Counts the calls that change something and fails the chosen one.
 #[derive(Debug)]
 pub(crate) struct FaultyFiles {
@@ -26,6 +34,9 @@ pub(crate) struct FaultyFiles {
 struct Calls {
     fail_at: u64,
     fault: Fault,
+    scope: Scope,
+    /// Whether the folder's next sync belongs to a snapshot that was renamed.
+    snapshot_renamed: AtomicBool,
     made: AtomicU64,
     failed: AtomicBool,
     after_failure: AtomicU64,
@@ -33,17 +44,17 @@ struct Calls {
 
 impl FaultyFiles {
     /// Fails call number `fail_at`, counted from 1.
-    pub(crate) fn new(fail_at: u64, fault: Fault) -> Self {
+    pub(crate) fn new(fail_at: u64, fault: Fault, scope: Scope) -> Self {
         let calls = Calls {
             fail_at,
             fault,
+            scope,
+            snapshot_renamed: AtomicBool::new(false),
             made: AtomicU64::new(0),
             failed: AtomicBool::new(false),
             after_failure: AtomicU64::new(0),
         };
-        Self {
-            calls: Arc::new(calls),
-        }
+        Self { calls: Arc::new(calls) }
     }
 
     /// Whether the chosen call was reached.
@@ -63,6 +74,17 @@ impl FaultyFiles {
 }
 
 impl Calls {
+    fn counts(&self, path: &Path) -> bool {
+        match self.scope {
+            Scope::Everything => true,
+            Scope::Snapshots => path.to_string_lossy().contains(".snap"),
+        }
+    }
+
+    fn step_on(&self, path: &Path) -> io::Result<()> {
+        if self.counts(path) { self.step() } else { Ok(()) }
+    }
+
     fn step(&self) -> io::Result<()> {
         let call = self.made.fetch_add(1, Ordering::SeqCst) + 1;
         if self.failed.load(Ordering::SeqCst) {
@@ -82,35 +104,44 @@ impl Calls {
 
 impl Files for FaultyFiles {
     fn create(&self, path: &Path) -> io::Result<Box<dyn WritableFile>> {
-        self.calls.step()?;
+        self.calls.step_on(path)?;
         let file = DiskFiles.create(path)?;
-        Ok(Box::new(FaultyFile {
-            file,
-            calls: Arc::clone(&self.calls),
-        }))
+        Ok(self.wrap(file, path))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn WritableFile>> {
         let file = DiskFiles.open(path)?;
-        Ok(Box::new(FaultyFile {
-            file,
-            calls: Arc::clone(&self.calls),
-        }))
+        Ok(self.wrap(file, path))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.calls.step()?;
+        self.calls.step_on(to)?;
+        let snapshot = to.to_string_lossy().ends_with(".snap");
+        self.calls.snapshot_renamed.store(snapshot, Ordering::SeqCst);
         DiskFiles.rename(from, to)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.calls.step()?;
+        self.calls.step_on(path)?;
         DiskFiles.remove(path)
     }
 
     fn sync_dir(&self, folder: &Path) -> io::Result<()> {
-        self.calls.step()?;
+        let renamed = self.calls.snapshot_renamed.swap(false, Ordering::SeqCst);
+        if renamed || self.calls.scope == Scope::Everything {
+            self.calls.step()?;
+        }
         DiskFiles.sync_dir(folder)
+    }
+}
+
+impl FaultyFiles {
+    fn wrap(&self, file: Box<dyn WritableFile>, path: &Path) -> Box<dyn WritableFile> {
+        if !self.calls.counts(path) {
+            return file;
+        }
+        let calls = Arc::clone(&self.calls);
+        Box::new(FaultyFile { file, calls })
     }
 }
 

@@ -1,23 +1,18 @@
 //! What the tests of the engine have in common: a folder on the real disk, bookings as the server
 //! writes them, and a record, kept outside the store, of what was acknowledged.
-#![allow(
-    dead_code,
-    reason = "each test file is a program of its own and uses a part of this"
-)]
+#![allow(dead_code, reason = "each test file is a program of its own and uses a part of this")]
 
 pub(crate) mod faulty;
 
 use std::path::{Path, PathBuf};
 
 use domain::{
-    Booking, BookingCode, BookingId, Charge, ClinicKind, Date, DepartmentId, DoctorId, Fen,
-    MemberId, Owner, PatientId, Period, ScheduleId, SerialNo, Status, TenantId, Timestamp, UserId,
+    Booking, BookingCode, BookingId, Charge, ClinicKind, Date, DepartmentId, DoctorId, Fen, MemberId, Owner,
+    PatientId, Period, ScheduleId, SerialNo, Status, TenantId, Timestamp, UserId,
 };
 use storage::records::{ActiveEntry, ActiveRecord, BookingOwner, BookingRecord};
 use storage::records::{SlotRecord, VisitRecord};
-use storage::{
-    Commit, Key, KeyRange, OpenError, Order, Record, Scan, Storage, StorageOptions, Stored, keys,
-};
+use storage::{Commit, Key, KeyRange, OpenError, Order, Record, Scan, Storage, StorageOptions, Stored, keys};
 use tempfile::TempDir;
 
 /// The moment at which the tests begin.
@@ -89,24 +84,15 @@ pub(crate) fn active(number: u64) -> Key<ActiveRecord> {
 }
 
 pub(crate) fn booking(number: u64) -> Key<BookingRecord> {
-    keys::booking(
-        tenant(),
-        BookingOwner::Account(user_id(number)),
-        booking_id(number),
-    )
+    keys::booking(tenant(), BookingOwner::Account(user_id(number)), booking_id(number))
 }
 
 pub(crate) fn slot_record(number: u64) -> SlotRecord {
-    SlotRecord {
-        owner: BookingOwner::Account(user_id(number)),
-        booking: booking_id(number),
-    }
+    SlotRecord { owner: BookingOwner::Account(user_id(number)), booking: booking_id(number) }
 }
 
 pub(crate) fn visit_record(number: u64) -> VisitRecord {
-    VisitRecord {
-        booking: booking_id(number),
-    }
+    VisitRecord { booking: booking_id(number) }
 }
 
 pub(crate) fn active_record(number: u64) -> ActiveRecord {
@@ -116,9 +102,7 @@ pub(crate) fn active_record(number: u64) -> ActiveRecord {
         serial: serial(number),
         date: date(),
     };
-    ActiveRecord {
-        entries: vec![entry],
-    }
+    ActiveRecord { entries: vec![entry] }
 }
 
 pub(crate) fn booking_record(number: u64) -> BookingRecord {
@@ -163,36 +147,16 @@ pub(crate) fn book(number: u64) -> Commit {
 /// The commit that frees the slot of a booking again.
 pub(crate) fn unbook(number: u64) -> Commit {
     let mut commit = Commit::new();
-    commit
-        .delete(&slot(number))
-        .delete(&visit(number))
-        .delete(&active(number))
-        .delete(&booking(number));
+    commit.delete(&slot(number)).delete(&visit(number)).delete(&active(number)).delete(&booking(number));
     commit
 }
 
 /// Asserts that every record of a booking is there, as it was written.
 pub(crate) fn assert_booked(storage: &Storage, number: u64) {
-    assert_eq!(
-        get(storage, &slot(number)),
-        Some(slot_record(number)),
-        "slot {number}"
-    );
-    assert_eq!(
-        get(storage, &visit(number)),
-        Some(visit_record(number)),
-        "visit {number}"
-    );
-    assert_eq!(
-        get(storage, &booking(number)),
-        Some(booking_record(number)),
-        "booking {number}"
-    );
-    assert_eq!(
-        get(storage, &active(number)),
-        Some(active_record(number)),
-        "active {number}"
-    );
+    assert_eq!(get(storage, &slot(number)), Some(slot_record(number)), "slot {number}");
+    assert_eq!(get(storage, &visit(number)), Some(visit_record(number)), "visit {number}");
+    assert_eq!(get(storage, &booking(number)), Some(booking_record(number)), "booking {number}");
+    assert_eq!(get(storage, &active(number)), Some(active_record(number)), "active {number}");
 }
 
 /// Asserts that none of the records of a booking is there.
@@ -204,18 +168,12 @@ pub(crate) fn assert_not_booked(storage: &Storage, number: u64) {
 }
 
 pub(crate) fn get<R: Record>(storage: &Storage, key: &Key<R>) -> Option<R> {
-    storage
-        .get(key)
-        .expect("the index answers")
-        .map(|Stored { record, .. }| record)
+    storage.get(key).expect("the index answers").map(|Stored { record, .. }| record)
 }
 
 /// All records of a range, in order.
 pub(crate) fn all<R: Record>(storage: &Storage, range: &KeyRange<R>) -> Vec<R> {
-    let scan = Scan {
-        limit: usize::MAX,
-        order: Order::Ascending,
-    };
+    let scan = Scan { limit: usize::MAX, order: Order::Ascending };
     let found = storage.scan(range, scan).expect("the index answers");
     found.into_iter().map(|(_, stored)| stored.record).collect()
 }
