@@ -102,3 +102,39 @@ impl Digests {
         input.is_empty().then_some(digests)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The hash is on disk in every frame, so that it may never change. The constant is that of
+    /// XXH3 for an empty input. Seen to fail when the seed was left out.
+    #[test]
+    fn footprints_are_golden() {
+        assert_eq!(xxh3_64(b""), 0x2D06_8005_38D3_94C2);
+        let footprint = Footprint::of(b"key", b"value");
+        assert_eq!(footprint.bytes, 8);
+        assert_eq!(footprint.hash, xxh3_64_with_seed(b"value", xxh3_64(b"key")));
+        assert_ne!(footprint.hash, Footprint::of(b"valuekey", b"").hash);
+    }
+
+    /// Seen to fail when a replaced record was not taken out of the sum.
+    #[test]
+    fn digests_do_not_depend_on_the_way() {
+        let one = Footprint::of(b"k", b"1");
+        let two = Footprint::of(b"k", b"2");
+        let mut changed = Digests::default();
+        changed.replace(Table::Slot, None, Some(one));
+        changed.replace(Table::Slot, Some(one), Some(two));
+        let mut fresh = Digests::default();
+        fresh.replace(Table::Slot, None, Some(two));
+        assert_eq!(changed, fresh);
+        assert_eq!((changed.count(), changed.bytes()), (1, 2));
+        let mut bytes = Vec::new();
+        changed.write_to(&mut bytes);
+        assert_eq!(Digests::parse(&bytes), Some(changed));
+        changed.replace(Table::Slot, Some(two), None);
+        assert_eq!(changed, Digests::default());
+        assert_eq!(changed.first_difference(&fresh), Some(Table::Slot));
+    }
+}

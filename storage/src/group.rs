@@ -266,3 +266,33 @@ fn size(change: &Change) -> usize {
         Change::Delete { .. } => OPERATION_BYTES,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Seen to fail when a batch was closed only after it had become too large.
+    #[test]
+    fn batches_are_small_and_split_no_commit() {
+        let sizes = |commits: &[usize]| {
+            let mut writes = 0;
+            let ends = commits.iter().enumerate().map(|(index, size)| {
+                writes += size;
+                End { writes, seq: Seq::new(index as u64 + 1) }
+            });
+            let batches = batches(&ends.collect::<Vec<_>>());
+            let mut start = 0;
+            let size = |end: &End| {
+                let size = end.writes - start;
+                start = end.writes;
+                (size, end.seq.get())
+            };
+            batches.iter().map(size).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(&[]), []);
+        assert_eq!(sizes(&[4; 25]), [(100, 25)]);
+        assert_eq!(sizes(&[4; 26]), [(100, 25), (4, 26)]);
+        assert_eq!(sizes(&[60, 60, 40]), [(60, 1), (100, 3)]);
+        assert_eq!(sizes(&[3, 500, 3]), [(3, 1), (500, 2), (3, 3)]);
+    }
+}

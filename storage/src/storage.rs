@@ -312,12 +312,7 @@ impl Storage {
         ReadError::Failed
     }
 
-    fn visit<R: Record>(
-        &self,
-        range: &KeyRange<R>,
-        scan: Scan,
-        visit: &mut dyn FnMut(RawKey, &[u8]) -> Result<(), ReadError>,
-    ) -> Result<(), ReadError> {
+    fn visit<R: Record>(&self, range: &KeyRange<R>, scan: Scan, visit: Visit<'_>) -> Result<(), ReadError> {
         if scan.limit == 0 {
             return Ok(());
         }
@@ -378,6 +373,9 @@ impl Storage {
         }
     }
 }
+
+/// Takes the key and the stored value of one record of a range.
+type Visit<'a> = &'a mut dyn FnMut(RawKey, &[u8]) -> Result<(), ReadError>;
 
 fn parse<R: Record>(stored: &[u8]) -> Result<StoredValue<'_>, ReadError> {
     Ok(StoredValue::parse(stored).ok_or(RecordError::Malformed(R::TABLE))?)

@@ -166,7 +166,7 @@ enum Found {
     Nothing,
     Unusable(String),
     /// The last commit that was applied, and what the index holds.
-    Index(Seq, Digests),
+    Index(Seq, Box<Digests>),
 }
 
 fn look_at_index(path: &Path) -> Found {
@@ -182,7 +182,7 @@ fn look_at_index(path: &Path) -> Found {
             digests.replace(raw.table(), None, Some(Footprint::of(&key, &stored)));
             Ok(())
         })?;
-        Ok::<_, index::IndexError>(Found::Index(index.applied()?, digests))
+        Ok::<_, index::IndexError>(Found::Index(index.applied()?, Box::new(digests)))
     };
     read().unwrap_or_else(|error| Found::Unusable(error.to_string()))
 }

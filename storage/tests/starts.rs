@@ -16,9 +16,7 @@ fn a_kill_loses_nothing_that_was_acknowledged() {
     for cycle in 0..10 {
         let storage = open(&path);
         (0..booked).for_each(|number| assert_booked(&storage, number));
-        for number in booked..booked + 30 {
-            storage.commit(book(number)).wait().expect("the slot is free");
-        }
+        book_all(&storage, booked..booked + 30);
         booked += 30;
         let killed = folder.path().join((cycle + 1).to_string());
         copy(&path, &killed);
@@ -71,7 +69,7 @@ fn many_segments_are_one_journal() {
 fn a_lost_or_foreign_index_is_made_anew() {
     let folder = folder();
     let storage = open(folder.path());
-    (0..100).for_each(|number| drop(storage.commit(book(number)).wait()));
+    book_all(&storage, 0..100);
     storage.close().expect("it closes");
     drop(storage);
     let index = folder.path().join("index");
@@ -93,7 +91,7 @@ fn a_lost_or_foreign_index_is_made_anew() {
 fn an_index_that_differs_from_the_journal_is_made_anew() {
     let folder = folder();
     let storage = open(folder.path());
-    (0..50).for_each(|number| drop(storage.commit(book(number)).wait()));
+    book_all(&storage, 0..50);
     storage.close().expect("it closes");
     drop(storage);
     let index = folder.path().join("index");
@@ -181,9 +179,9 @@ fn a_sweep_removes_what_has_expired_and_nothing_else() {
 fn a_folder_is_verified_beside_its_server() {
     let folder = folder();
     let storage = open(folder.path());
-    (0..100).for_each(|number| drop(storage.commit(book(number)).wait()));
+    book_all(&storage, 0..100);
     storage.fold(NOW).expect("it folds");
-    (100..150).for_each(|number| drop(storage.commit(book(number)).wait()));
+    book_all(&storage, 100..150);
     let report = verify(folder.path(), &Silent).expect("the journal is sound");
     assert_eq!(report.seq.get(), 150);
     assert_eq!(report.tail, Tail::Open);

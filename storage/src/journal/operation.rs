@@ -129,3 +129,46 @@ fn read_record<'a>(input: &mut Input<'a>, version: Version) -> Option<StoredValu
     let payload = input.bytes(length as usize)?;
     Some(StoredValue { version, expires_at, payload })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::Table;
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Seen to fail when the length of a record was written with two bytes.
+    #[test]
+    fn operations_have_their_golden_bytes() {
+        let key = RawKey::of(1, Table::Slot).with([9, 9]);
+        let old = Some(Footprint { bytes: 50, hash: 0x0102_0304_0506_0708 });
+        let value = StoredValue { version: Version::new(3), expires_at: 0x0F0E, payload: b"abc" };
+        let mut out = Vec::new();
+        append_put(&mut out, &key, old, value);
+        append_delete(&mut out, &key, None);
+        append_kept(&mut out, &key, value);
+        let key_hex = "0b0000000000000001070909";
+        let put = format!("01{key_hex}3200000008070605040302010e0f00000000000003000000616263");
+        let delete = format!("02{key_hex}000000000000000000000000");
+        let kept = format!("03{key_hex}03000000000000000e0f00000000000003000000616263");
+        assert_eq!(hex(&out), [put, delete, kept].concat());
+
+        let read: Vec<_> = operations(&out, Version::new(7)).map(|read| read.expect("ours")).collect();
+        let versions = read.iter().map(|read| read.value.map(|value| value.version.get()));
+        assert_eq!(versions.collect::<Vec<_>>(), [Some(7), None, Some(3)]);
+        assert_eq!(read[0].replaced, old);
+        assert!(read.iter().all(|read| read.key == key));
+    }
+
+    /// Seen to fail when an unknown operation ended the list without a word.
+    #[test]
+    fn an_unknown_operation_is_not_skipped() {
+        let mut out = Vec::new();
+        append_delete(&mut out, &RawKey::of(1, Table::Slot), None);
+        out.extend([9, 0, 0]);
+        let read: Vec<_> = operations(&out, Version::new(7)).map(|read| read.is_some()).collect();
+        assert_eq!(read, [true, false]);
+    }
+}

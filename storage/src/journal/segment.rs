@@ -255,3 +255,57 @@ pub(crate) fn end_frame(kind: Kind, position: &Position) -> (Vec<u8>, u32) {
     let checksum = frame::append(&mut bytes, head, &digests);
     (bytes, checksum)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::damage::Damage;
+    use crate::digest::Footprint;
+    use crate::table::Table;
+
+    fn header() -> Header {
+        let mut digests = Digests::default();
+        digests.replace(Table::Slot, None, Some(Footprint { bytes: 5, hash: 0x0A0B }));
+        Header {
+            kind: FileKind::Segment,
+            seq: Seq::new(9),
+            previous_file: Seq::new(4),
+            previous_frame: 0xAABB_CCDD,
+            written_at: 0x0102,
+            digests,
+        }
+    }
+
+    /// Seen to fail when the digests of empty tables were written too.
+    #[test]
+    fn a_header_has_its_golden_bytes() {
+        let bytes = header().encode();
+        let mut expected = b"PATIJRNL\x01\0\0\0".to_vec();
+        expected.extend(crc32c::crc32c(&expected).to_le_bytes());
+        expected.extend([54, 0, 0, 0]);
+        expected.extend([9, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0]);
+        expected.extend([0xDD, 0xCC, 0xBB, 0xAA, 2, 1, 0, 0, 0, 0, 0, 0]);
+        expected.extend([1, 7, 1, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0]);
+        expected.extend([0x0B, 0x0A, 0, 0, 0, 0, 0, 0]);
+        expected.extend(crc32c::crc32c(&expected).to_le_bytes());
+        assert_eq!(bytes, expected);
+    }
+
+    /// Seen to fail when the checksum of the body was not compared.
+    #[test]
+    fn a_header_is_read_whole_or_not_at_all() {
+        let bytes = header().encode();
+        let parse = |bytes: &[u8]| Header::parse(FileKind::Segment, bytes, Path::new("f"));
+        let (read, length) = parse(&bytes).expect("it is sound");
+        assert_eq!((read, length), (header(), bytes.len() as u64));
+        let damaged =
+            |bytes: &[u8]| matches!(parse(bytes), Err(JournalError::Damaged(Damage { offset: 0, .. })));
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(damaged(&flipped), "bit {bit} went unnoticed");
+        }
+        assert!((0..bytes.len()).all(|length| damaged(&bytes[..length])));
+        assert!(Header::parse(FileKind::Snapshot, &bytes, Path::new("f")).is_err());
+    }
+}

@@ -144,6 +144,13 @@ pub(crate) fn book(number: u64) -> Commit {
     commit
 }
 
+/// Makes these bookings, one after the other.
+pub(crate) fn book_all(storage: &Storage, numbers: std::ops::Range<u64>) {
+    for number in numbers {
+        storage.commit(book(number)).wait().expect("the slot is free");
+    }
+}
+
 /// The commit that frees the slot of a booking again.
 pub(crate) fn unbook(number: u64) -> Commit {
     let mut commit = Commit::new();
