@@ -16,6 +16,10 @@ use support::{book, folder, options};
 use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 
+/// As in the server.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Bookings in the store whose index is made anew.
 const REBUILT_BOOKINGS: u64 = 100_000;
 /// The same under `--test`, where only the result counts.

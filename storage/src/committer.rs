@@ -249,9 +249,9 @@ impl Committer<'_> {
     }
 
     fn roll(&mut self) -> Result<(), Fatal> {
-        self.journal.roll().map_err(journal_failed)?;
+        let closed = self.journal.roll().map_err(journal_failed)?;
         let gauges = &self.shared.gauges;
-        gauges.closed_bytes.fetch_add(gauges.active_bytes.load(ANY_ORDER), ANY_ORDER);
+        gauges.closed_bytes.fetch_add(closed, ANY_ORDER);
         gauges.active_bytes.store(self.journal.segment.bytes(), ANY_ORDER);
         Ok(())
     }
@@ -279,10 +279,11 @@ impl Journal {
         self.mark.set(group.position().seq)
     }
 
-    fn roll(&mut self) -> std::io::Result<()> {
-        let position = self.position;
-        self.position = self.segment.roll(self.files.as_ref(), &self.folder, &position)?;
-        Ok(())
+    /// Returns the length of the segment that was closed.
+    fn roll(&mut self) -> std::io::Result<u64> {
+        let (position, closed) = self.segment.roll(self.files.as_ref(), &self.folder, &self.position)?;
+        self.position = position;
+        Ok(closed)
     }
 
     /// Closes the journal at the end of the process.
@@ -290,7 +291,7 @@ impl Journal {
         if self.position.seq >= self.segment.first() {
             self.segment.seal(&self.position)?;
         }
-        Ok(())
+        self.mark.sync()
     }
 }
 

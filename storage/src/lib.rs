@@ -1,4 +1,16 @@
 //! The store: a journal that is the truth, an index in sled, and the records kept in them.
+//!
+//! [`Storage`] is narrow: get, scan, commit. A [`Commit`] lists puts, deletes and preconditions, and
+//! is made as a whole or not at all. Success means that it is on disk: one thread appends all waiting
+//! commits to the journal, syncs once, applies them to the index, and only then answers. The
+//! preconditions are the last line against double booking; they hold whoever calls.
+//!
+//! Nothing that sled does is relied on after a restart. The start compares the index with the
+//! digests that the journal carries, and makes it anew where it differs. A journal that has lost
+//! something acknowledged is refused, in words.
+//!
+//! This crate is the only one that knows sled and the files of the data folder. It must not know
+//! HTTP, actors or the rules of booking: it stores what it is given.
 
 mod catch_up;
 mod commit;

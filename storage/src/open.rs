@@ -122,7 +122,6 @@ fn create(options: &StorageOptions, lock: WriterLock, known: Seq) -> Result<Open
     }
     let nothing = Position { seq: Seq::default(), checksum: 0, digests: Digests::default() };
     let origin = Origin { previous_file: Seq::default(), written_at: options.now.as_millis() };
-    let layout = Layout { snapshot: None, segments: Vec::new(), leftovers: Vec::new() };
     // The segment before the index: an index without a journal is a sign of loss.
     let segment =
         SegmentWriter::create(files.as_ref(), &folder, &nothing, origin).map_err(io_error(&folder))?;
@@ -138,22 +137,23 @@ fn create(options: &StorageOptions, lock: WriterLock, known: Seq) -> Result<Open
         position: nothing,
         segment,
         mark,
-        closed_bytes: layout.bytes(),
+        closed_bytes: 0,
         folded_at: options.now.as_millis(),
         unfolded: false,
     })
 }
 
-/// Removes what a crash while folding left behind, unless somebody reads the journal.
+/// Removes what a crash left behind: unfinished files, and folded ones unless somebody reads the
+/// journal.
 fn remove_leftovers(options: &StorageOptions, layout: &Layout) -> Result<(), OpenError> {
-    if layout.leftovers.is_empty() {
+    for path in &layout.unfinished {
+        options.files.remove(path).map_err(io_error(path))?;
+    }
+    if layout.folded.is_empty() {
         return Ok(());
     }
     let lock = JournalLock::try_exclude(&options.path).map_err(io_error(&options.path))?;
-    if lock.is_none() {
-        return Ok(());
-    }
-    for path in &layout.leftovers {
+    for path in layout.folded.iter().filter(|_| lock.is_some()) {
         options.files.remove(path).map_err(io_error(path))?;
     }
     Ok(())
@@ -215,8 +215,7 @@ fn start_segment(options: &StorageOptions, lock: WriterLock, started: Started) -
     let Started { index, contents, closed, origin, layout } = started;
     let segment = SegmentWriter::create(files, &folder, &closed, origin).map_err(io_error(&folder))?;
     let mark = AcknowledgedMark::create(files, &folder, closed.seq).map_err(io_error(&folder))?;
-    let closed_files = layout.segments.iter().filter(|file| file.header.seq < segment.first());
-    let closed_bytes = layout.snapshot.iter().chain(closed_files).map(|file| file.bytes).sum();
+    let closed_bytes = closed_bytes(&layout, segment.first()).map_err(io_error(&folder))?;
     let oldest = layout.snapshot.as_ref().or(layout.segments.first());
     let covered = layout.snapshot.as_ref().map_or(Seq::default(), |file| file.header.seq);
     Ok(Opened {
@@ -230,4 +229,11 @@ fn start_segment(options: &StorageOptions, lock: WriterLock, started: Started) -
         folded_at: oldest.map_or(options.now.as_millis(), |file| file.header.written_at),
         unfolded: closed.seq > covered,
     })
+}
+
+/// The length of all files before the active segment, as they are now.
+fn closed_bytes(layout: &Layout, active: Seq) -> io::Result<u64> {
+    let closed = layout.segments.iter().filter(|file| file.header.seq < active);
+    let lengths = layout.snapshot.iter().chain(closed).map(|file| Ok(std::fs::metadata(&file.path)?.len()));
+    lengths.sum()
 }

@@ -36,6 +36,11 @@ impl AcknowledgedMark {
     pub(crate) fn set(&mut self, seq: Seq) -> io::Result<()> {
         self.file.write_all_at(&encode(seq), 0)
     }
+
+    /// Makes it durable, which is only worth its time at the end of the process.
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        self.file.sync_data()
+    }
 }
 
 fn encode(seq: Seq) -> [u8; 12] {

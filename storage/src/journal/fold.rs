@@ -133,8 +133,8 @@ pub(crate) fn fold(
     }
     folding.folded_at = now.as_millis();
     shared.gauges.replaced.fetch_sub(replaced, ANY_ORDER);
-    shared.gauges.closed_bytes.fetch_sub(bytes_before, ANY_ORDER);
     shared.gauges.closed_bytes.fetch_add(bytes_after, ANY_ORDER);
+    shared.gauges.closed_bytes.fetch_sub(bytes_before, ANY_ORDER);
     remove_folded(options, &folder)?;
     Ok(FoldReport { seq: target.position.seq, bytes_before, bytes_after })
 }
@@ -238,7 +238,7 @@ fn remove_folded(options: &StorageOptions, folder: &Path) -> Result<(), FoldErro
     let Some(_lock) = JournalLock::try_exclude(&options.path)? else {
         return Ok(());
     };
-    for path in Layout::read(folder)?.leftovers {
+    for path in Layout::read(folder)?.folded {
         options.files.remove(&path)?;
     }
     Ok(())

@@ -37,8 +37,10 @@ pub(crate) struct Layout {
     pub(crate) snapshot: Option<JournalFile>,
     /// In the order of their commits.
     pub(crate) segments: Vec<JournalFile>,
-    /// Files that a crash left behind and that nobody needs.
-    pub(crate) leftovers: Vec<PathBuf>,
+    /// Files that the snapshot stands for, and that nobody reads any more.
+    pub(crate) folded: Vec<PathBuf>,
+    /// Files without their final name: being written, or left behind by a crash.
+    pub(crate) unfinished: Vec<PathBuf>,
 }
 
 /// The names found in the folder.
@@ -46,7 +48,7 @@ pub(crate) struct Layout {
 struct Names {
     segments: Vec<Seq>,
     snapshots: Vec<Seq>,
-    leftovers: Vec<PathBuf>,
+    unfinished: Vec<PathBuf>,
 }
 
 impl Layout {
@@ -59,12 +61,12 @@ impl Layout {
         names.segments.sort_unstable();
         names.snapshots.sort_unstable();
         let newest = names.snapshots.pop();
-        let mut leftovers = names.leftovers;
-        leftovers.extend(names.snapshots.iter().map(|seq| folder.join(snapshot_name(*seq))));
         let covered = newest.unwrap_or_default();
         let (folded, live): (Vec<_>, Vec<_>) =
             names.segments.into_iter().partition(|first| *first <= covered);
-        leftovers.extend(folded.iter().map(|first| folder.join(segment_name(*first))));
+        let snapshots = names.snapshots.iter().map(|seq| folder.join(snapshot_name(*seq)));
+        let folded = folded.iter().map(|first| folder.join(segment_name(*first)));
+        let folded = folded.chain(snapshots).collect();
         let snapshot = newest
             .map(|last| read_file(folder.join(snapshot_name(last)), FileKind::Snapshot, last))
             .transpose()?;
@@ -72,7 +74,7 @@ impl Layout {
             .into_iter()
             .map(|first| read_file(folder.join(segment_name(first)), FileKind::Segment, first))
             .collect::<Result<Vec<_>, _>>()?;
-        let layout = Self { snapshot, segments, leftovers };
+        let layout = Self { snapshot, segments, folded, unfinished: names.unfinished };
         layout.check_order(folder)?;
         Ok(layout)
     }
@@ -82,7 +84,7 @@ impl Layout {
         self.snapshot.is_none() && self.segments.is_empty()
     }
 
-    /// Length of all files, leftovers aside.
+    /// Length of all files, folded ones aside.
     pub(crate) fn bytes(&self) -> u64 {
         self.snapshot.iter().chain(&self.segments).map(|file| file.bytes).sum()
     }
@@ -120,7 +122,7 @@ fn list(folder: &Path) -> io::Result<Names> {
         } else if let Some(seq) = numbered(name, ".snap") {
             names.snapshots.push(seq);
         } else if name.ends_with(".tmp") {
-            names.leftovers.push(entry.path());
+            names.unfinished.push(entry.path());
         } else if !acknowledged::is_mark(name) {
             tracing::warn!(file = %entry.path().display(), "a foreign file lies in the journal");
         }

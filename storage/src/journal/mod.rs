@@ -13,6 +13,14 @@
 //! damage: a group is only written after the group before it is durable, so that a sound frame of a
 //! *later* group proves that an unsound one was sound once. Frames of the same group prove nothing,
 //! because a disk may write the pages of one group in any order.
+//!
+//! What looks like a torn tail may still be lost data: the last group has no later one to prove that
+//! it was sound. Two other things know of it. `acknowledged` is written before the answers, and the
+//! index remembers the last commit that was applied; a journal that ends before either is refused.
+//! Neither is synced with every group. So one loss stays unnoticed: a power cut that also takes the
+//! last half minute of both with it, on a disk that loses or damages the last group although it had
+//! confirmed the sync. The same holds where the end of the journal, the mark and the index are
+//! damaged together, and where a whole data folder is exchanged for an older copy of itself.
 
 pub(crate) mod acknowledged;
 pub(crate) mod fold;

@@ -182,20 +182,22 @@ impl SegmentWriter {
         Ok(Self { file, first, written_at: origin.written_at, end, filled: end })
     }
 
-    /// Closes this segment and opens the one after it. A segment without a commit stays as it is.
+    /// Closes this segment and opens the one after it. Returns where the journal stands, and the
+    /// length of the closed file. A segment without a commit stays as it is.
     pub(crate) fn roll(
         &mut self,
         files: &dyn Files,
         folder: &Path,
         position: &Position,
-    ) -> io::Result<Position> {
+    ) -> io::Result<(Position, u64)> {
         if position.seq < self.first {
-            return Ok(*position);
+            return Ok((*position, 0));
         }
         let position = self.seal(position)?;
+        let closed = self.end;
         let origin = Origin { previous_file: self.first, written_at: self.written_at };
         *self = Self::create(files, folder, &position, origin)?;
-        Ok(position)
+        Ok((position, closed))
     }
 
     /// The first commit of the segment, which names the file.
@@ -235,6 +237,7 @@ impl SegmentWriter {
         self.file.set_len(self.end)?;
         self.file.write_all_at(&bytes, self.end)?;
         self.file.sync_data()?;
+        self.end += bytes.len() as u64;
         Ok(Position { checksum, ..*position })
     }
 }
