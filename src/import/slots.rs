@@ -1,0 +1,125 @@
+//! The slots of a schedule, from how the file writes them to a plan.
+
+use domain::{Channel, MAX_SLOTS, Period, SerialNo, SlotPlan, TimeOfDay};
+
+use super::file::{GridEntry, SlotEntry, SlotsEntry};
+use super::problems::{Place, Problems};
+
+const NO_TIME: &str = "must be a time of day, HH:mm";
+
+/// Mornings may run into the lunch hour and afternoons may begin in it. Anything beyond that is the
+/// wrong period or the wrong time, and patients would come at the wrong half of the day.
+const MORNING_END: u16 = 13 * 60;
+const AFTERNOON_START: u16 = 12 * 60;
+
+/// The plan of the slots, or nothing and at least one problem. Without a known period the times are
+/// not compared with it.
+pub(super) fn check(
+    entry: &SlotsEntry,
+    period: Option<Period>,
+    place: &Place<'_>,
+    problems: &mut Problems,
+) -> Option<Vec<SlotPlan>> {
+    match entry {
+        SlotsEntry::Every(grid) => check_grid(grid, period, place, problems),
+        SlotsEntry::List(list) => check_list(list, period, place, problems),
+    }
+}
+
+fn check_grid(
+    grid: &GridEntry,
+    period: Option<Period>,
+    place: &Place<'_>,
+    problems: &mut Problems,
+) -> Option<Vec<SlotPlan>> {
+    let start = check_time(&grid.start, period, &place.field("start"), problems);
+    let end = problems.take(&place.field("end"), TimeOfDay::parse(&grid.end), NO_TIME);
+    let step = u16::try_from(grid.every_minutes).ok().filter(|minutes| (1..=240).contains(minutes));
+    if step.is_none() {
+        problems.add(place.field("every_minutes"), "must be 1 to 240");
+    }
+    let (start, end, step) = (start?, end?, step?);
+    if end <= start {
+        problems.add(place.field("end"), "must be after start");
+        return None;
+    }
+    let mut slots = Vec::new();
+    for (serial, minutes) in (1..).zip((start.minutes()..end.minutes()).step_by(usize::from(step))) {
+        let (Ok(serial), Ok(time)) = (SerialNo::new(serial), TimeOfDay::from_minutes(minutes)) else {
+            unreachable!("a day has 1440 minutes, and every one of them is a time of day")
+        };
+        slots.push(online(serial, time));
+    }
+    if slots.len() > MAX_SLOTS {
+        problems.add(place, format_args!("more than {MAX_SLOTS} slots"));
+        return None;
+    }
+    if let Some(last) = slots.last()
+        && let Some(reason) = period.and_then(|period| out_of_period(last.time, period))
+    {
+        problems.add(place.field("end"), reason);
+        return None;
+    }
+    Some(slots)
+}
+
+fn check_list(
+    list: &[SlotEntry],
+    period: Option<Period>,
+    place: &Place<'_>,
+    problems: &mut Problems,
+) -> Option<Vec<SlotPlan>> {
+    let mut slots = Vec::with_capacity(list.len());
+    for (index, slot) in list.iter().enumerate() {
+        let place = place.item(index);
+        let serial = u16::try_from(slot.serial).ok().and_then(|serial| SerialNo::new(serial).ok());
+        if serial.is_none() {
+            let reason = format_args!("must be 1 to {}", SerialNo::MAX);
+            problems.add(place.field("serialNo"), reason);
+        }
+        let time = check_time(&slot.time, period, &place.field("time"), problems);
+        if let (Some(serial), Some(time)) = (serial, time) {
+            slots.push(online(serial, time));
+        }
+    }
+    if slots.len() < list.len() {
+        return None;
+    }
+    if let Some(first) = slots.first()
+        && first.serial.get() != 1
+    {
+        let place = place.item(0);
+        problems.add(place.field("serialNo"), "must be 1 in the first slot");
+        return None;
+    }
+    Some(slots)
+}
+
+/// Whether a slot is kept for the desk is not the file's business: [`super::plan`] leaves it as it is.
+fn online(serial: SerialNo, time: TimeOfDay) -> SlotPlan {
+    SlotPlan { serial, time, channel: Channel::Online }
+}
+
+fn check_time(
+    text: &str,
+    period: Option<Period>,
+    place: &Place<'_>,
+    problems: &mut Problems,
+) -> Option<TimeOfDay> {
+    let time = problems.take(place, TimeOfDay::parse(text), NO_TIME)?;
+    match period.and_then(|period| out_of_period(time, period)) {
+        None => Some(time),
+        Some(reason) => {
+            problems.add(place, reason);
+            None
+        }
+    }
+}
+
+fn out_of_period(time: TimeOfDay, period: Period) -> Option<&'static str> {
+    match period {
+        Period::Am if time.minutes() >= MORNING_END => Some("AM slots must be before 13:00"),
+        Period::Pm if time.minutes() < AFTERNOON_START => Some("PM slots must not be before 12:00"),
+        Period::Am | Period::Pm => None,
+    }
+}
