@@ -19,6 +19,8 @@ struct Run {
     acknowledged: Vec<u64>,
     /// Certainly not written.
     refused: Vec<u64>,
+    /// The storage said that it had failed: when it was opened, while it ran, or when it closed.
+    noticed: bool,
     failed: bool,
     fatal: u64,
 }
@@ -32,7 +34,8 @@ fn run(path: &std::path::Path, files: &Arc<FaultyFiles>) -> Run {
     options.on_fatal = Arc::new(move |_| {
         told.fetch_add(1, Ordering::SeqCst);
     });
-    let mut run = Run { acknowledged: Vec::new(), refused: Vec::new(), failed: false, fatal: 0 };
+    let mut run =
+        Run { acknowledged: Vec::new(), refused: Vec::new(), noticed: true, failed: false, fatal: 0 };
     // A folder that cannot even be opened acknowledges nothing.
     let Ok(storage) = Storage::open(options) else {
         return run;
@@ -63,8 +66,8 @@ fn run(path: &std::path::Path, files: &Arc<FaultyFiles>) -> Run {
         // Reads go on until the process ends.
         run.acknowledged.iter().for_each(|number| assert_booked(&storage, *number));
     }
-    let closed = storage.close();
-    assert!(closed.is_ok() || files.has_failed());
+    run.noticed = storage.close().is_err();
+    assert!(files.has_failed() || !run.noticed);
     run.fatal = fatal.load(Ordering::SeqCst);
     run
 }
@@ -85,10 +88,13 @@ fn one_failed_call_stops_the_storage_and_loses_nothing() {
         let files = Arc::new(FaultyFiles::new(call, Fault::Once, Scope::Everything));
         let run = run(folder.path(), &files);
         acknowledged += run.acknowledged.len();
+        if files.has_failed() {
+            assert!(run.noticed, "call {call} failed unnoticed");
+            assert_eq!(files.calls_after_failure(), 0, "call {call} was followed by another");
+        }
         if run.failed {
             failures += 1;
             assert_eq!(run.fatal, 1, "call {call}");
-            assert_eq!(files.calls_after_failure(), 0, "call {call} was followed by another");
         }
         let storage = open(folder.path());
         run.acknowledged.iter().for_each(|number| assert_booked(&storage, *number));

@@ -7,7 +7,7 @@ use std::fs;
 use storage::{Commit, IndexReport, OpenError, Silent, Snapshot, Storage, Tail, verify};
 use support::*;
 
-/// Seen to fail when the last segment of a killed process was not replayed.
+/// Seen to fail when the newest segment was left out.
 #[test]
 fn a_kill_loses_nothing_that_was_acknowledged() {
     let folder = folder();

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file is a program of its own and uses a part of this")]
 
 pub(crate) mod faulty;
+pub(crate) mod gate;
 
 use std::path::{Path, PathBuf};
 
