@@ -7,13 +7,14 @@ use super::problems::{Place, Problems};
 
 const NO_TIME: &str = "must be a time of day, HH:mm";
 
-/// Mornings may run into the lunch hour and afternoons may begin in it. Anything beyond that is the
-/// wrong period or the wrong time, and patients would come at the wrong half of the day.
-const MORNING_END: u16 = 13 * 60;
-const AFTERNOON_START: u16 = 12 * 60;
+/// A morning may run into the lunch hour or beyond, and an afternoon may begin in that hour. But a
+/// morning that begins after it, or an afternoon before it, has the wrong period or the wrong time, and
+/// patients would come at the wrong half of the day.
+const MORNING_BEGINS_BEFORE: u16 = 13 * 60;
+const AFTERNOON_BEGINS_AT: u16 = 12 * 60;
 
-/// The plan of the slots, or nothing and at least one problem. Without a known period the times are
-/// not compared with it.
+/// The plan of the slots, or nothing and at least one problem. Without a known period the
+/// first time is not compared with it.
 pub(super) fn check(
     entry: &SlotsEntry,
     period: Option<Period>,
@@ -32,7 +33,7 @@ fn check_grid(
     place: &Place<'_>,
     problems: &mut Problems,
 ) -> Option<Vec<SlotPlan>> {
-    let start = check_time(&grid.start, period, &place.field("start"), problems);
+    let start = problems.take(&place.field("start"), TimeOfDay::parse(&grid.start), NO_TIME);
     let end = problems.take(&place.field("end"), TimeOfDay::parse(&grid.end), NO_TIME);
     let step = u16::try_from(grid.every_minutes).ok().filter(|minutes| (1..=240).contains(minutes));
     if step.is_none() {
@@ -54,13 +55,7 @@ fn check_grid(
         problems.add(place, format_args!("more than {MAX_SLOTS} slots"));
         return None;
     }
-    if let Some(last) = slots.last()
-        && let Some(reason) = period.and_then(|period| out_of_period(last.time, period))
-    {
-        problems.add(place.field("end"), reason);
-        return None;
-    }
-    Some(slots)
+    begins_in(period, start, &place.field("start"), problems).then_some(slots)
 }
 
 fn check_list(
@@ -77,7 +72,7 @@ fn check_list(
             let reason = format_args!("must be 1 to {}", SerialNo::MAX);
             problems.add(place.field("serialNo"), reason);
         }
-        let time = check_time(&slot.time, period, &place.field("time"), problems);
+        let time = problems.take(&place.field("time"), TimeOfDay::parse(&slot.time), NO_TIME);
         if let (Some(serial), Some(time)) = (serial, time) {
             slots.push(online(serial, time));
         }
@@ -85,14 +80,15 @@ fn check_list(
     if slots.len() < list.len() {
         return None;
     }
-    if let Some(first) = slots.first()
-        && first.serial.get() != 1
-    {
-        let place = place.item(0);
+    let Some(first) = slots.first() else {
+        return Some(slots);
+    };
+    let place = place.item(0);
+    if first.serial.get() != 1 {
         problems.add(place.field("serialNo"), "must be 1 in the first slot");
         return None;
     }
-    Some(slots)
+    begins_in(period, first.time, &place.field("time"), problems).then_some(slots)
 }
 
 /// Whether a slot is kept for the desk is not the file's business: [`super::plan`] leaves it as it is.
@@ -100,26 +96,12 @@ fn online(serial: SerialNo, time: TimeOfDay) -> SlotPlan {
     SlotPlan { serial, time, channel: Channel::Online }
 }
 
-fn check_time(
-    text: &str,
-    period: Option<Period>,
-    place: &Place<'_>,
-    problems: &mut Problems,
-) -> Option<TimeOfDay> {
-    let time = problems.take(place, TimeOfDay::parse(text), NO_TIME)?;
-    match period.and_then(|period| out_of_period(time, period)) {
-        None => Some(time),
-        Some(reason) => {
-            problems.add(place, reason);
-            None
-        }
-    }
-}
-
-fn out_of_period(time: TimeOfDay, period: Period) -> Option<&'static str> {
-    match period {
-        Period::Am if time.minutes() >= MORNING_END => Some("AM slots must be before 13:00"),
-        Period::Pm if time.minutes() < AFTERNOON_START => Some("PM slots must not be before 12:00"),
-        Period::Am | Period::Pm => None,
-    }
+fn begins_in(period: Option<Period>, first: TimeOfDay, place: &Place<'_>, problems: &mut Problems) -> bool {
+    let reason = match period {
+        Some(Period::Am) if first.minutes() >= MORNING_BEGINS_BEFORE => "AM must begin before 13:00",
+        Some(Period::Pm) if first.minutes() < AFTERNOON_BEGINS_AT => "PM must not begin before 12:00",
+        Some(Period::Am | Period::Pm) | None => return true,
+    };
+    problems.add(place, reason);
+    false
 }

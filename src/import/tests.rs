@@ -206,12 +206,13 @@ fn a_wrong_value_is_named_with_its_field() {
             "must be a time of day, HH:mm",
         ),
         ("/schedules/0/slots/end", json!("08:00"), "schedules[0].slots.end", "must be after start"),
-        ("/schedules/0/slots/end", json!("14:00"), "schedules[0].slots.end", "AM slots must be before 13:00"),
+        ("/schedules/0/period", json!("PM"), "schedules[0].slots.start", "PM must not begin before 12:00"),
+        ("/schedules/1/period", json!("AM"), "schedules[1].slots[0].time", "AM must begin before 13:00"),
         (
-            "/schedules/1/slots/0/time",
-            json!("11:59"),
-            "schedules[1].slots[0].time",
-            "PM slots must not be before 12:00",
+            "/schedules/0/slots",
+            json!({"start": "08:00", "end": "16:21", "every_minutes": 1}),
+            "schedules[0].slots",
+            "more than 500 slots",
         ),
         ("/schedules/1/slots/0/serialNo", json!(0), "schedules[1].slots[0].serialNo", "must be 1 to 9999"),
         ("/schedules/1/slots/1/serialNo", json!(1), "schedules[1].slots", "serial number 1 stands twice"),
@@ -463,6 +464,16 @@ fn what_the_staff_decided_stays() {
     assert_eq!(schedule.fee.to_string(), "5.00");
     let department = clinic.storage.get(&key).unwrap().unwrap().record;
     assert_eq!((department.name.as_str(), department.enabled), ("全科", false));
+}
+
+#[test]
+fn a_long_morning_is_no_fault() {
+    let clinic = Clinic::new();
+    clinic.import(&small_with(
+        "/schedules/0/slots",
+        json!({"start": "08:00", "end": "16:20", "every_minutes": 1}),
+    ));
+    assert_eq!(clinic.schedule(3001).schedule.slots.len(), 500);
 }
 
 #[test]
