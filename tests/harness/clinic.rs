@@ -1,29 +1,34 @@
 //! A real server: the binary, a data folder of its own, ordinary settings, a free port.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, mpsc};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// How long a server may take to start or to stop before a test gives up on it.
+use super::folder::Folder;
+use super::import::ImportFile;
+
+/// How long a server may take to start, to stop or to send a code before a test gives up on it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A folder for one test, on the disk of the target folder, removed at the end.
-pub fn data_folder() -> tempfile::TempDir {
-    let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    tempfile::Builder::new().prefix("clinic-").tempdir_in(parent).expect("a folder under the target folder")
+/// The program under test, ready for a subcommand: a data folder of its own, free ports, and no limits on texts.
+pub fn program(folder: &Folder) -> Command {
+    with_settings(Command::new(env!("CARGO_BIN_EXE_pati-service")), folder)
 }
 
-/// The program under test, ready for a subcommand.
-pub fn program(data: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pati-service"));
+/// The same for a command that starts the program in its turn.
+pub fn with_settings(mut command: Command, folder: &Folder) -> Command {
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PATI_") || name == "RUST_LOG") {
+        command.env_remove(name);
+    }
     command
-        .current_dir(data)
-        .env("PATI_STORAGE__PATH", data.join("data"))
+        .current_dir(folder.path())
+        .env("PATI_STORAGE__PATH", folder.store())
         .env("PATI_SERVER__BIND", "127.0.0.1:0")
         .env("PATI_SERVER__ADMIN_BIND", "127.0.0.1:0")
         .env("PATI_SMS__PER_PHONE_INTERVAL_SECONDS", "0")
@@ -32,61 +37,113 @@ pub fn program(data: &Path) -> Command {
     command
 }
 
+/// Runs a subcommand to its end.
+pub fn run(folder: &Folder, arguments: &[&str]) -> Output {
+    program(folder).args(arguments).output().expect("the program runs")
+}
+
 /// Imports a clinic into a data folder that no server uses.
-pub fn import(data: &Path, file: &serde_json::Value) {
-    let path = data.join("import.json");
-    std::fs::File::create(&path).and_then(|mut f| f.write_all(file.to_string().as_bytes())).expect("import file");
-    let output = program(data).arg("import").arg(&path).output().expect("the program runs");
+#[track_caller]
+pub fn import(folder: &Folder, file: &ImportFile) {
+    let path = folder.write("import.json", &file.to_json().to_string());
+    let output = run(folder, &["import", path_text(&path)]);
     assert!(output.status.success(), "import failed: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Adds a second clinic to a data folder that no server uses.
+#[track_caller]
+pub fn add_tenant(folder: &Folder, id: u64) {
+    let output = run(folder, &["tenant", "add", "--id", &id.to_string(), "--name", "二分院"]);
+    assert!(output.status.success(), "tenant add failed: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Runs `verify` and answers its report; anything but a sound folder fails the test.
+#[track_caller]
+pub fn verify(folder: &Folder) -> String {
+    let output = run(folder, &["verify"]);
+    let report = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "verify failed: {report}{}", String::from_utf8_lossy(&output.stderr));
+    report
+}
+
+pub fn path_text(path: &Path) -> &str {
+    path.to_str().expect("the paths of the tests are UTF-8")
+}
+
+/// The signals that a server is ended with.
+#[derive(Clone, Copy, Debug)]
+pub enum Signal {
+    Terminate,
+    Interrupt,
 }
 
 /// A running server.
 pub struct Clinic {
     child: Child,
+    /// Where patients are served.
     pub address: SocketAddr,
-    codes: Arc<Mutex<HashMap<String, String>>>,
+    /// Where the operator is served.
+    pub admin_address: SocketAddr,
+    codes: Arc<Codes>,
     log: Arc<Mutex<Vec<String>>>,
+    /// Receives something when the process has closed its standard error.
+    ended: mpsc::Receiver<()>,
+}
+
+#[derive(Default)]
+struct Codes {
+    by_phone: Mutex<HashMap<String, String>>,
+    arrived: Condvar,
 }
 
 impl Clinic {
     /// Starts the server and waits until it listens. `settings` are environment variables.
-    pub fn start(data: &Path, settings: &[(&str, &str)]) -> Self {
-        Self::try_start(data, settings).unwrap_or_else(|log| panic!("the server did not start:\n{log}"))
+    pub fn start(folder: &Folder, settings: &[(&str, &str)]) -> Self {
+        Self::try_start(folder, settings).unwrap_or_else(|log| panic!("the server did not start:\n{log}"))
     }
 
     /// As [`Clinic::start`]; a server that ends instead of listening gives its log.
-    pub fn try_start(data: &Path, settings: &[(&str, &str)]) -> Result<Self, String> {
-        let mut command = program(data);
+    pub fn try_start(folder: &Folder, settings: &[(&str, &str)]) -> Result<Self, String> {
+        let mut command = program(folder);
         command.arg("serve").envs(settings.iter().copied());
         Self::spawn(command)
     }
 
     /// Runs `command` and waits until it says that it listens.
     pub fn spawn(mut command: Command) -> Result<Self, String> {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program runs");
-        let codes = Arc::new(Mutex::new(HashMap::new()));
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program runs");
+        let codes = Arc::new(Codes::default());
         let log = Arc::new(Mutex::new(Vec::new()));
-        let (listening, address) = mpsc::channel();
+        let (listening, addresses) = mpsc::channel();
+        let (end, ended) = mpsc::channel();
         let stdout = BufReader::new(child.stdout.take().expect("piped"));
         let stderr = BufReader::new(child.stderr.take().expect("piped"));
         thread::spawn({
             let codes = Arc::clone(&codes);
-            move || stdout.lines().map_while(Result::ok).for_each(|line| remember_code(&codes, &line))
+            move || stdout.lines().map_while(Result::ok).for_each(|line| codes.remember(&line))
         });
         thread::spawn({
             let log = Arc::clone(&log);
             move || {
                 for line in stderr.lines().map_while(Result::ok) {
-                    if let Some(address) = listening_address(&line) {
+                    let address = listening_address(&line);
+                    log.lock().expect("no writer panics").push(line);
+                    if let Some(address) = address {
+                        // Nobody waits any more where this fails.
                         let _ = listening.send(address);
                     }
-                    log.lock().expect("no writer panics").push(line);
                 }
+                drop(listening);
+                // Nor here.
+                let _ = end.send(());
             }
         });
-        match address.recv_timeout(PATIENCE) {
-            Ok(address) => Ok(Self { child, address, codes, log }),
-            Err(_) => {
+        // First the patients', then the operator's.
+        let next = || addresses.recv_timeout(PATIENCE).ok();
+        match next().zip(next()) {
+            Some((address, admin_address)) => Ok(Self { child, address, admin_address, codes, log, ended }),
+            None => {
                 let _ = child.kill();
                 let _ = child.wait();
                 Err(log.lock().expect("no writer panics").join("\n"))
@@ -95,15 +152,12 @@ impl Clinic {
     }
 
     /// The last code sent to a phone by the console provider; waits for it to be printed.
-    pub async fn code_for(&self, phone: &str) -> String {
-        let give_up = Instant::now() + PATIENCE;
-        while Instant::now() < give_up {
-            if let Some(code) = self.codes.lock().expect("no writer panics").remove(phone) {
-                return code;
-            }
-            tokio::task::yield_now().await;
-        }
-        panic!("no code was sent to {phone}");
+    pub fn code_for(&self, phone: &str) -> String {
+        let codes = self.codes.by_phone.lock().expect("no writer panics");
+        let missing = |codes: &mut HashMap<String, String>| !codes.contains_key(phone);
+        let waited = self.codes.arrived.wait_timeout_while(codes, PATIENCE, missing);
+        let (mut codes, _) = waited.expect("no writer panics");
+        codes.remove(phone).unwrap_or_else(|| panic!("no code was sent to {phone}"))
     }
 
     /// What the server has logged so far.
@@ -111,37 +165,57 @@ impl Clinic {
         self.log.lock().expect("no writer panics").clone()
     }
 
+    /// Whether a line with this message was logged.
+    pub fn has_logged(&self, message: &str) -> bool {
+        let message = format!("\"message\":\"{message}\"");
+        self.log().iter().any(|line| line.contains(&message))
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_none()
+    }
+
     /// SIGKILL: nothing in the process gets to run any more.
     pub fn kill(mut self) {
-        self.child.kill().expect("the server is alive");
-        self.child.wait().expect("a child");
+        assert!(self.is_running(), "the server ended by itself:\n{}", self.log().join("\n"));
+        self.child.kill().expect("a child");
+        let status = self.child.wait().expect("a child");
+        assert_eq!(status.signal(), Some(9));
+        self.assert_no_panic();
     }
 
-    /// SIGTERM, and the status the server ends with.
-    pub fn terminate(mut self) -> ExitStatus {
-        self.signal_term();
-        self.wait_for_end()
+    /// SIGTERM, and waits for an end in good order.
+    #[track_caller]
+    pub fn stop(mut self) {
+        self.signal(Signal::Terminate);
+        let status = self.wait_for_end();
+        assert_eq!(status.code(), Some(0), "{status}:\n{}", self.log().join("\n"));
     }
 
-    pub fn signal_term(&self) {
-        let sent = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
-        assert!(sent.expect("kill runs").success(), "the server is alive");
+    pub fn signal(&self, signal: Signal) {
+        let name = match signal {
+            Signal::Terminate => "TERM",
+            Signal::Interrupt => "INT",
+        };
+        // The shell's own `kill`: every system has it, and no test needs an unsafe block.
+        let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.child.id())).status();
+        assert!(sent.expect("sh runs").success(), "the server is alive");
     }
 
-    /// Waits until the server has ended by itself.
+    /// Waits until the server has ended by itself, and looks through its log for panics.
     pub fn wait_for_end(&mut self) -> ExitStatus {
-        let give_up = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().expect("a child") {
-                return status;
-            }
-            assert!(Instant::now() < give_up, "the server did not end:\n{}", self.log().join("\n"));
-            thread::yield_now();
-        }
+        let ended = self.ended.recv_timeout(PATIENCE);
+        assert!(ended.is_ok(), "the server did not end:\n{}", self.log().join("\n"));
+        self.assert_no_panic();
+        self.child.wait().expect("a child")
+    }
+
+    fn assert_no_panic(&self) {
+        assert!(!self.has_logged("panic"), "{}", self.log().join("\n"));
     }
 }
 
@@ -152,68 +226,52 @@ impl Drop for Clinic {
     }
 }
 
-/// `SMS to 13900000001 [register]: code 123456`
-fn remember_code(codes: &Mutex<HashMap<String, String>>, line: &str) {
-    let Some((phone, rest)) = line.strip_prefix("SMS to ").and_then(|line| line.split_once(' ')) else { return };
-    let Some((_, code)) = rest.split_once("code ") else { return };
-    codes.lock().expect("no reader panics").insert(phone.to_owned(), code.trim().to_owned());
+impl Codes {
+    /// `SMS to 13900000001 [register]: code 123456`
+    fn remember(&self, line: &str) {
+        let Some((phone, rest)) = line.strip_prefix("SMS to ").and_then(|line| line.split_once(' ')) else {
+            return;
+        };
+        let Some((_, code)) = rest.split_once("code ") else { return };
+        self.by_phone.lock().expect("no reader panics").insert(phone.to_owned(), code.trim().to_owned());
+        self.arrived.notify_all();
+    }
 }
 
-/// The address in the log line with which the server says that it takes requests.
+/// The address in a log line with which the server says that it takes requests.
 fn listening_address(line: &str) -> Option<SocketAddr> {
     let line: serde_json::Value = serde_json::from_str(line).ok()?;
-    if line.get("message")?.as_str()? != "listening" {
+    if !line.get("message")?.as_str()?.starts_with("listening") {
         return None;
     }
     line.get("address")?.as_str()?.parse().ok()
 }
 
-/// An import file: one department (101) and, for each of `doctors`, one schedule a half-day.
-pub struct ImportFile {
-    departments: Vec<serde_json::Value>,
-    doctors: Vec<serde_json::Value>,
-    schedules: Vec<serde_json::Value>,
-}
-
-impl ImportFile {
-    pub fn new() -> Self {
-        let department = serde_json::json!({"id": "101", "name": "眼科", "avatar": "", "description": "眼病", "location": "一楼东"});
-        Self { departments: vec![department], doctors: Vec::new(), schedules: Vec::new() }
-    }
-
-    pub fn doctor(&mut self, id: u64) -> &mut Self {
-        self.doctors.push(serde_json::json!({
-            "id": id.to_string(), "name": format!("医生{id}"), "title": "主任医师", "avatar": "", "description": "",
-            "expertise": "白内障", "departments": ["101"]
-        }));
-        self
-    }
-
-    /// One schedule of a doctor, `days` from today, with `slots` slots one minute apart.
-    pub fn schedule(&mut self, id: u64, doctor: u64, days: u32, period: &str, slots: u16) -> &mut Self {
-        let first = if period == "AM" { 7 * 60 } else { 13 * 60 };
-        let slots: Vec<_> = (0..slots)
-            .map(|n| {
-                let minute = first + n.min(280);
-                serde_json::json!({"serialNo": n + 1, "time": format!("{:02}:{:02}", minute / 60, minute % 60)})
-            })
-            .collect();
-        self.schedules.push(serde_json::json!({
-            "id": id.to_string(), "department": "101", "doctor": doctor.to_string(), "date": format!("+{days}"),
-            "period": period, "type": 1, "fee": "50.00", "location": "二楼201", "slots": slots
-        }));
-        self
-    }
-
-    pub fn to_json(&self) -> serde_json::Value {
-        serde_json::json!({
-            "tenant": {"id": 1, "name": "测试诊所", "appo_notice": "请提前十分钟到", "phone": "010-12345678"},
-            "departments": self.departments, "doctors": self.doctors, "schedules": self.schedules
-        })
+/// Starts the program and gives it so long before SIGKILL; whether it listened by then.
+pub fn start_and_kill(folder: &Folder, settings: &[(&str, &str)], after: Duration) -> Listened {
+    let mut command = program(folder);
+    command.arg("serve").envs(settings.iter().copied()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program runs");
+    thread::sleep(after);
+    child.kill().expect("a child");
+    let output = child.wait_with_output().expect("a child");
+    assert_eq!(output.status.signal(), Some(9), "{}", String::from_utf8_lossy(&output.stderr));
+    let log = String::from_utf8_lossy(&output.stderr);
+    if log.lines().any(|line| listening_address(line).is_some()) {
+        Listened::Already
+    } else {
+        Listened::NotYet
     }
 }
 
-/// The path of the data folder inside a test's folder.
-pub fn store(data: &Path) -> PathBuf {
-    data.join("data")
+/// Whether a server was killed before or after it took requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listened {
+    Already,
+    NotYet,
+}
+
+/// The path of the program.
+pub fn program_path() -> &'static str {
+    env!("CARGO_BIN_EXE_pati-service")
 }

@@ -1,7 +1,12 @@
 //! The harness of the tests that talk to a real server over HTTP.
 #![expect(dead_code, reason = "every test file uses its own part of the harness")]
+#![expect(unreachable_pub, reason = "the harness is a module of several crates")]
 
 pub mod clinic;
+pub mod folder;
+pub mod import;
 pub mod patients;
 pub mod people;
+pub mod random;
+pub mod shape;
 pub mod wire;

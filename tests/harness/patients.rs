@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 
 use super::clinic::Clinic;
 use super::people;
-use super::wire::{self, Connection};
+use super::wire::{self, Connection, Reply};
+
+/// The password of every invented account.
+pub const PASSWORD: &str = "correct horse 9";
 
 /// An enveloped answer.
 #[derive(Debug, Clone)]
@@ -16,9 +19,27 @@ pub struct Answer {
     pub status: String,
     pub message: Value,
     pub data: Value,
+    pub reply: Reply,
 }
 
 impl Answer {
+    /// Reads the envelope: its three keys, and no others.
+    pub fn of(reply: Reply) -> io::Result<Self> {
+        let body: Value = serde_json::from_slice(&reply.body).map_err(io::Error::other)?;
+        let keys: Vec<_> = body.as_object().into_iter().flatten().map(|(key, _)| key.as_str()).collect();
+        let Value::String(status) = &body["status"] else { return Err(io::Error::other("no status")) };
+        if keys.len() != 3 || !["data", "message", "status"].iter().all(|key| keys.contains(key)) {
+            return Err(io::Error::other(format!("not an envelope: {body}")));
+        }
+        Ok(Self {
+            http: reply.status,
+            status: status.clone(),
+            message: body["message"].clone(),
+            data: body["data"].clone(),
+            reply,
+        })
+    }
+
     pub fn is_success(&self) -> bool {
         self.status == "000"
     }
@@ -26,32 +47,49 @@ impl Answer {
     /// The data of a success; anything else fails the test.
     #[track_caller]
     pub fn data(self) -> Value {
-        assert_eq!(self.status, "000", "{:?}", self.message);
+        assert_eq!((self.http, self.status.as_str()), (200, "000"), "{}", self.message);
+        assert!(self.message.is_null(), "{}", self.message);
         self.data
     }
 
-    /// Checks that the answer is the refusal with this code.
+    /// Checks that the answer is a success without data (无).
     #[track_caller]
-    pub fn refused(&self, status: &str) {
-        assert_eq!(self.status, status, "{self:?}");
-        assert!(self.message.is_string() && self.data.is_null(), "{self:?}");
+    pub fn done(self) {
+        assert_eq!(self.data(), Value::Null);
+    }
+
+    /// Checks that the answer is this refusal: no data, a sentence for the patient.
+    #[track_caller]
+    pub fn refused(&self, http: u16, status: &str) {
+        assert_eq!((self.http, self.status.as_str()), (http, status), "{}", self.message);
+        let message = self.message.as_str().expect("a sentence");
+        assert!(message.chars().any(|c| ('\u{4e00}'..='\u{9fff}').contains(&c)), "{message}");
+        assert!(self.data.is_null(), "{}", self.data);
+    }
+
+    /// Checks that a rule refused with this code.
+    #[track_caller]
+    pub fn ruled_out(&self, status: &str) {
+        self.refused(409, status);
     }
 }
 
-/// A client with its own connection, logged in or not.
+/// A client with its own connection, logged in or not. As a browser does, it opens another one after a reply that
+/// closes the first.
 pub struct Patient {
-    connection: Connection,
+    address: SocketAddr,
+    connection: Option<Connection>,
     token: Option<String>,
 }
 
 impl Patient {
     pub async fn connect(address: SocketAddr) -> io::Result<Self> {
-        Ok(Self { connection: Connection::open(address).await?, token: None })
+        Ok(Self { address, connection: Some(Connection::open(address).await?), token: None })
     }
 
     /// Another connection of the same login.
     pub async fn again(&self, address: SocketAddr) -> io::Result<Self> {
-        Ok(Self { connection: Connection::open(address).await?, token: self.token.clone() })
+        Ok(Self { address, connection: Some(Connection::open(address).await?), token: self.token.clone() })
     }
 
     /// Registers the `n`th invented person.
@@ -59,8 +97,8 @@ impl Patient {
         let mut patient = Self::connect(clinic.address).await.expect("the server listens");
         let phone = people::phone(n);
         patient.register_code(&phone).await.expect("answered").data();
-        let code = clinic.code_for(&phone).await;
-        let data = patient.register(&phone, &code, "correct horse 9").await.expect("answered").data();
+        let code = clinic.code_for(&phone);
+        let data = patient.register(&phone, &code, PASSWORD).await.expect("answered").data();
         patient.token = Some(data["token"].as_str().expect("a token").to_owned());
         patient
     }
@@ -89,20 +127,26 @@ impl Patient {
         self.send(&request).await
     }
 
+    /// Sends a request as it is, over this patient's connection.
+    pub async fn raw(&mut self, request: &[u8]) -> io::Result<Reply> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            closed => closed.insert(Connection::open(self.address).await?),
+        };
+        let reply = connection.send(request).await;
+        if !matches!(&reply, Ok(reply) if !reply.closes()) {
+            self.connection = None;
+        }
+        reply
+    }
+
     fn headers(&self) -> Vec<(&str, &str)> {
         let token = self.token.as_deref().map(|token| ("token", token));
         token.into_iter().chain([("tenantId", "1")]).collect()
     }
 
     async fn send(&mut self, request: &[u8]) -> io::Result<Answer> {
-        let reply = self.connection.send(request).await?;
-        let body: Value = serde_json::from_slice(&reply.body).map_err(io::Error::other)?;
-        Ok(Answer {
-            http: reply.status,
-            status: body["status"].as_str().unwrap_or_default().to_owned(),
-            message: body["message"].clone(),
-            data: body["data"].clone(),
-        })
+        Answer::of(self.raw(request).await?)
     }
 
     pub async fn register_code(&mut self, phone: &str) -> io::Result<Answer> {

@@ -17,6 +17,11 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// Whether the server closes the connection after this reply.
+    pub fn closes(&self) -> bool {
+        self.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
+    }
+
     /// The value of a header, if it is there.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().skip(1).find_map(|line| {
@@ -28,25 +33,33 @@ impl Reply {
 
 /// The bytes of a GET request.
 pub fn get(path_and_query: &str, headers: &[(&str, &str)]) -> Vec<u8> {
-    request("GET", path_and_query, headers, None)
+    let mut text = head("GET", path_and_query, headers);
+    text.push_str("\r\n");
+    text.into_bytes()
 }
 
 /// The bytes of a POST request with a JSON body.
 pub fn post(path: &str, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
-    request("POST", path, headers, Some(body))
+    let mut text = head("POST", path, headers);
+    text.push_str("Content-Type: application/json\r\n");
+    with_body(text, body)
 }
 
-fn request(method: &str, target: &str, headers: &[(&str, &str)], body: Option<&str>) -> Vec<u8> {
+/// The bytes of a request whose headers are only those given, its host and its length.
+pub fn bare(method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
+    with_body(head(method, target, headers), body)
+}
+
+fn head(method: &str, target: &str, headers: &[(&str, &str)]) -> String {
     let mut text = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n");
     for (name, value) in headers {
         text.push_str(&format!("{name}: {value}\r\n"));
     }
-    if let Some(body) = body {
-        text.push_str(&format!("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
-    } else {
-        text.push_str("\r\n");
-    }
-    text.into_bytes()
+    text
+}
+
+fn with_body(head: String, body: &str) -> Vec<u8> {
+    format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
 /// One keep-alive connection.
@@ -64,7 +77,17 @@ impl Connection {
 
     /// Sends one request and reads its reply whole.
     pub async fn send(&mut self, request: &[u8]) -> io::Result<Reply> {
-        self.stream.write_all(request).await?;
+        self.write(request).await?;
+        self.read().await
+    }
+
+    /// Hands a request, or a part of one, to the operating system.
+    pub async fn write(&mut self, request: &[u8]) -> io::Result<()> {
+        self.stream.write_all(request).await
+    }
+
+    /// Reads one reply whole.
+    pub async fn read(&mut self) -> io::Result<Reply> {
         self.buffer.clear();
         let head_end = loop {
             if let Some(end) = find(&self.buffer, b"\r\n\r\n") {
