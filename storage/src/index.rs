@@ -229,3 +229,26 @@ fn quietly<T>(call: impl FnOnce() -> T) -> Result<T, IndexError> {
     }
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    /// Seen to fail when the hook of the process stayed exchanged, and when it was not exchanged.
+    #[test]
+    fn a_panic_is_an_error_and_is_shown_only_when_it_is_unexpected() {
+        static SHOWN: AtomicU64 = AtomicU64::new(0);
+        panic::set_hook(Box::new(|_| {
+            SHOWN.fetch_add(1, Ordering::SeqCst);
+        }));
+        let quiet = quietly(|| -> () { panic!("of {}", "sled") });
+        assert_eq!(quiet.expect_err("it panicked").to_string(), "the index failed: sled panicked: of sled");
+        assert_eq!(SHOWN.load(Ordering::SeqCst), 0);
+        assert!(guarded(|| -> () { panic!("at run time") }).is_err());
+        let shown = SHOWN.load(Ordering::SeqCst);
+        drop(panic::take_hook());
+        assert_eq!(shown, 1);
+    }
+}

@@ -18,21 +18,27 @@ struct State {
     waiting: u64,
 }
 
+/// The gate is shut.
+#[derive(Debug)]
+pub(crate) struct Shut<'a>(&'a Gate);
+
+impl Drop for Shut<'_> {
+    fn drop(&mut self) {
+        self.0.0.0.lock().expect("no panic").shut = false;
+        self.0.0.1.notify_all();
+    }
+}
+
 impl Gate {
-    /// Holds the next sync up.
-    pub(crate) fn shut(&self) {
+    /// Holds the syncs up until what is returned is dropped, also by a test that fails.
+    pub(crate) fn shut(&self) -> Shut<'_> {
         self.0.0.lock().expect("no panic").shut = true;
+        Shut(self)
     }
 
     /// Lets one sync pass and stays shut.
     pub(crate) fn let_one_through(&self) {
         self.0.0.lock().expect("no panic").let_through += 1;
-        self.0.1.notify_all();
-    }
-
-    /// Lets everything pass.
-    pub(crate) fn open(&self) {
-        self.0.0.lock().expect("no panic").shut = false;
         self.0.1.notify_all();
     }
 
