@@ -68,7 +68,7 @@ pub struct Import {
 /// What is to be done with clinics.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum TenantCommand {
-    /// Add a clinic, or rename it
+    /// Add a clinic; an import changes its name later
     #[command(after_help = "Example:\n  pati-service tenant add --id 2 --name 二分院")]
     Add(TenantAdd),
 }

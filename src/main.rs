@@ -1,6 +1,7 @@
 //! The program: reads the command line and the settings, and does what it is told.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use actors::{Clock, SystemClock};
 use clap::Parser;
@@ -37,13 +38,15 @@ fn run(cli: Cli) -> Result<(), String> {
         Command::Import(file) => {
             let now = SystemClock.now();
             let today = settings.zone().date_of(now);
-            let options = server::storage_options(&settings, now);
-            let report = import::run(options, &file.file, today, &LongWork::on_stderr());
+            let work = Arc::new(LongWork::on_stderr());
+            let options = server::storage_options(&settings, now, &work);
+            let report = import::run(options, &file.file, today, &work);
             println!("{}", report.map_err(|error| error.to_string())?);
             Ok(())
         }
         Command::Tenant { command: TenantCommand::Add(clinic) } => {
-            let options = server::storage_options(&settings, SystemClock.now());
+            let work = Arc::new(LongWork::on_stderr());
+            let options = server::storage_options(&settings, SystemClock.now(), &work);
             tenants::run_add(options, clinic.id, &clinic.name).map_err(|error| error.to_string())?;
             println!("clinic {} was added", clinic.id);
             Ok(())

@@ -113,12 +113,12 @@ pub enum ServeError {
 }
 
 /// How the data folder of the settings is opened.
-pub fn storage_options(settings: &Settings, now: Timestamp) -> StorageOptions {
+pub fn storage_options(settings: &Settings, now: Timestamp, work: &Arc<LongWork>) -> StorageOptions {
     const MIB: u64 = 1024 * 1024;
     StorageOptions {
         cache_bytes: settings.storage.cache_mb * MIB,
         min_free_bytes: settings.storage.min_free_mb * MIB,
-        progress: Arc::new(LongWork::on_stderr()),
+        progress: Arc::<LongWork>::clone(work),
         on_fatal: Arc::new(|fatal| stop_the_process(&fatal.to_string())),
         ..StorageOptions::new(&settings.storage.path, now)
     }
@@ -135,8 +135,9 @@ pub fn serve(settings: &Settings, clinic: Clinic) -> Result<(), ServeError> {
         settings.storage.path = demo_path(settings.storage.path);
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let storage = Storage::open(storage_options(&settings, clock.now()))?;
-    let work = LongWork::on_stderr();
+    let work = Arc::new(LongWork::on_stderr());
+    let storage = Storage::open(storage_options(&settings, clock.now(), &work))?;
+    work.finish();
     let tenant = settings.clinic.default_tenant;
     tenants::ensure_default(&storage, tenant)?;
     if clinic == Clinic::Demo {

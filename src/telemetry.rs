@@ -8,8 +8,10 @@ use std::panic::{self, PanicHookInfo};
 
 use thiserror::Error;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::util::SubscriberInitExt;
+
+/// What is logged when `RUST_LOG` is absent or wrong. actix tells of every start of a thread.
+const USUAL: &str = "info,actix_server=warn";
 
 /// The telemetry was started before.
 #[derive(Debug, Error)]
@@ -21,9 +23,7 @@ pub struct TelemetryError(String);
 /// # Errors
 /// When something else of the process logs already.
 pub fn start() -> Result<(), TelemetryError> {
-    let filter = EnvFilter::builder()
-        .with_default_directive(LevelFilter::INFO.into())
-        .from_env_lossy();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(USUAL));
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr);

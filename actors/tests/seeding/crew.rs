@@ -70,7 +70,7 @@ impl Crew {
         let storage = super::open(folder.path());
         // Seeding blocks, which a thread that drives futures must not.
         std::thread::scope(|scope| {
-            scope.spawn(|| seed(&storage, &vault(folder.path()), size));
+            scope.spawn(|| seed(&storage, &vault(&storage, folder.path()), size));
         });
         let clock = Arc::new(FallibleClock {
             clock: ManualClock::at(morning()),
@@ -96,6 +96,11 @@ impl Crew {
             clock,
             folder,
         }
+    }
+
+    /// Lets go of everything but the folder.
+    pub fn into_folder(self) -> tempfile::TempDir {
+        self.folder
     }
 
     pub fn terms(&self) -> Terms {

@@ -15,7 +15,7 @@ use storage::records::{
     BookedBefore, DepartmentRecord, DoctorRecord, MemberEntry, MemberLink, MemberPersonal,
     MembersRecord, ScheduleAtRecord, ScheduleRecord, SessionRecord, TenantRecord,
 };
-use storage::{Commit, Existing, OsRandom, Storage, StorageOptions, Vault, keys};
+use storage::{Commit, OsRandom, Storage, StorageOptions, Vault, keys};
 
 /// Writes of one commit while a large clinic is written.
 const SEED_COMMIT: usize = 200;
@@ -84,12 +84,8 @@ pub fn open(folder: &Path) -> Storage {
     Storage::open(StorageOptions::new(folder.join("data"), morning())).expect("the store opens")
 }
 
-pub fn vault(folder: &Path) -> Arc<Vault> {
-    let vault = Vault::open(
-        &folder.join("data/keys"),
-        Existing::CreateIfMissing,
-        Arc::new(OsRandom::default()),
-    );
+pub fn vault(storage: &Storage, folder: &Path) -> Arc<Vault> {
+    let vault = Vault::unlock(storage, &folder.join("data/keys"), Arc::new(OsRandom::default()));
     Arc::new(vault.expect("the vault opens"))
 }
 
