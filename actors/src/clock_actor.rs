@@ -66,6 +66,7 @@ fn upkeep(storage: &Storage, now: Timestamp) {
         Ok(swept) => tracing::debug!(swept, "swept expired records"),
         Err(error) => tracing::warn!(error = %error, "expired records could not be swept"),
     }
+    storage.flush_index();
     match storage.fold_if_due(now) {
         Ok(None) => {}
         Ok(Some(report)) => tracing::info!(?report, "folded the journal"),

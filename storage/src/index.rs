@@ -97,17 +97,23 @@ impl Index {
         bytes.map(|bytes| Seq::new(u64::from_le_bytes(bytes))).map_err(|_| IndexError::ForeignRecord)
     }
 
-    /// Makes all writes at once, of commits up to `seq`.
+    /// Makes the writes one after the other and then notes that commits up to `seq` are applied.
+    ///
+    /// Not as one of sled's batches: a batch makes sled write and wait for its log at once, on the disk
+    /// that the journal syncs, and shuts readers out meanwhile. Nothing is lost by it. What sled keeps
+    /// in a crash is a beginning of what was written, so that whatever is missing comes after the
+    /// number that is found, and the start makes those commits again from the journal.
     pub(crate) fn apply(&self, writes: impl IntoIterator<Item = Write>, seq: Seq) -> Result<(), IndexError> {
-        let mut batch = sled::Batch::default();
-        for (key, stored) in writes {
-            match stored {
-                Some(stored) => batch.insert(key.as_bytes(), stored),
-                None => batch.remove(key.as_bytes()),
+        guarded(|| {
+            for (key, stored) in writes {
+                match stored {
+                    Some(stored) => self.db.insert(key.as_bytes(), stored)?,
+                    None => self.db.remove(key.as_bytes())?,
+                };
             }
-        }
-        batch.insert(APPLIED_KEY, &seq.get().to_le_bytes());
-        guarded(|| self.db.apply_batch(batch))??;
+            self.db.insert(APPLIED_KEY, &seq.get().to_le_bytes())?;
+            Ok::<_, sled::Error>(())
+        })??;
         Ok(())
     }
 

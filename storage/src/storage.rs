@@ -217,6 +217,15 @@ impl Storage {
         }
     }
 
+    /// Lets the index write what it still has in memory, so that a start after a crash has less to
+    /// replay. Blocks the thread, but no commit.
+    pub fn flush_index(&self) {
+        if let Err(error) = self.0.shared.index.flush() {
+            // The next start replays more, or makes the index anew.
+            tracing::warn!(%error, "the index was not flushed");
+        }
+    }
+
     /// Folds the journal where that is due: when it is larger than twice what lives, or a day after
     /// the last time if anything was overwritten or deleted since. It blocks the thread for as long
     /// as it takes, but no commit. Call it from a thread of its own.
@@ -274,10 +283,7 @@ impl Storage {
             return Err(CloseError::Failed);
         }
         journal.close().map_err(CloseError::Journal)?;
-        if let Err(error) = self.0.shared.index.flush() {
-            // The next start makes the index anew.
-            tracing::warn!(%error, "the index was not flushed");
-        }
+        self.flush_index();
         Ok(())
     }
 

@@ -135,6 +135,10 @@ pub(crate) fn fold(
     shared.gauges.replaced.fetch_sub(replaced, ANY_ORDER);
     shared.gauges.closed_bytes.fetch_add(bytes_after, ANY_ORDER);
     shared.gauges.closed_bytes.fetch_sub(bytes_before, ANY_ORDER);
+    // An index that lags behind the snapshot after a crash would have to be made anew.
+    if let Err(error) = shared.index.flush() {
+        tracing::warn!(%error, "the index was not flushed");
+    }
     remove_folded(options, &folder)?;
     Ok(FoldReport { seq: target.position.seq, bytes_before, bytes_after })
 }
