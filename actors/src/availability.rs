@@ -6,8 +6,8 @@
 
 use dashmap::DashMap;
 use domain::{
-    Channel, ClinicZone, Date, DepartmentId, Occupancy, Schedule, ScheduleId, ScheduleState, Slot,
-    SlotPlan, TenantId, Timestamp,
+    Channel, ClinicZone, Date, DepartmentId, Occupancy, Schedule, ScheduleId, ScheduleState, Slot, SlotPlan,
+    TenantId, Timestamp,
 };
 
 /// One schedule as the lists see it.
@@ -40,9 +40,7 @@ impl ScheduleView {
     /// Whether the schedule admits patients at all is another question: [`Schedule::admits`].
     pub fn free_slots(&self, now: Timestamp) -> impl Iterator<Item = SlotPlan> + '_ {
         let slots = self.schedule.slots.iter().zip(&self.slots);
-        slots
-            .filter(move |(plan, slot)| slot.is_free(plan.channel, now))
-            .map(|(plan, _)| *plan)
+        slots.filter(move |(plan, slot)| slot.is_free(plan.channel, now)).map(|(plan, _)| *plan)
     }
 
     /// How many slots a patient can book at `now`.
@@ -54,9 +52,7 @@ impl ScheduleView {
 
 impl SlotView {
     fn is_free(&self, channel: Channel, now: Timestamp) -> bool {
-        channel == Channel::Online
-            && self.starts_at > now
-            && self.occupancy.at(now) == Occupancy::Free
+        channel == Channel::Online && self.starts_at > now && self.occupancy.at(now) == Occupancy::Free
     }
 }
 
@@ -72,11 +68,7 @@ impl Availability {
     /// An empty model; see [`crate::hydrate`].
     #[must_use]
     pub fn new(zone: ClinicZone) -> Self {
-        Self {
-            zone,
-            schedules: DashMap::new(),
-            days: DashMap::new(),
-        }
+        Self { zone, schedules: DashMap::new(), days: DashMap::new() }
     }
 
     /// The clinic's zone.
@@ -88,12 +80,7 @@ impl Availability {
     /// Shows a schedule as it stands now, whole: after it was loaded, or after more than its slots changed.
     pub fn show(&self, tenant: TenantId, state: &ScheduleState) {
         let view = ScheduleView::of(state, &self.zone);
-        let Schedule {
-            id,
-            department,
-            date,
-            ..
-        } = view.schedule;
+        let Schedule { id, department, date, .. } = view.schedule;
         let mut day = self.days.entry((tenant, department, date)).or_default();
         if !day.contains(&id) {
             day.push(id);
@@ -126,9 +113,7 @@ impl Availability {
         schedule: ScheduleId,
         read: impl FnOnce(&ScheduleView) -> T,
     ) -> Option<T> {
-        self.schedules
-            .get(&(tenant, schedule))
-            .map(|view| read(&view))
+        self.schedules.get(&(tenant, schedule)).map(|view| read(&view))
     }
 
     /// Reads every schedule of a department on one day, in no particular order.
@@ -139,16 +124,10 @@ impl Availability {
         date: Date,
         mut read: impl FnMut(&ScheduleView) -> T,
     ) -> Vec<T> {
-        let Some(ids) = self
-            .days
-            .get(&(tenant, department, date))
-            .map(|day| day.clone())
-        else {
+        let Some(ids) = self.days.get(&(tenant, department, date)).map(|day| day.clone()) else {
             return Vec::new();
         };
-        ids.iter()
-            .filter_map(|id| self.look(tenant, *id, &mut read))
-            .collect()
+        ids.iter().filter_map(|id| self.look(tenant, *id, &mut read)).collect()
     }
 
     /// Forgets the schedules of days before `today`.

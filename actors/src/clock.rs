@@ -19,9 +19,7 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         // A machine whose clock stands before 1970 is treated as standing at 1970: every deadline is
         // then far ahead, which is safe, and the operator sees dates that are plainly wrong.
-        let since_epoch = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or(Duration::ZERO);
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         Timestamp::from_millis(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
     }
 }

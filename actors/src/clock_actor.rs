@@ -30,8 +30,7 @@ impl ClockActor {
     fn tick(&mut self, context: &mut Context<Self>) {
         let now = self.clock.now();
         self.directory.tidy();
-        self.availability
-            .forget_before(self.availability.zone().date_of(now));
+        self.availability.forget_before(self.availability.zone().date_of(now));
         let (storage, directory) = (self.storage.clone(), self.directory.clone());
         // The next tick waits until this one is done, so that no two run at once.
         context.wait(tidy(storage, directory, now).into_actor(self));

@@ -77,17 +77,13 @@ impl Writer<'_> {
                 Ok(true)
             }
             Event::Cancelled { .. } => self.rewrite(event, |writer, booking| writer.free(booking)),
-            Event::CheckedIn { .. } => {
-                self.rewrite(event, |writer, booking| writer.leave_active(booking))
-            }
+            Event::CheckedIn { .. } => self.rewrite(event, |writer, booking| writer.leave_active(booking)),
             Event::Paid { .. } => self.rewrite(event, |_, _| Ok(())),
             Event::NoShowMarked { .. } => self.rewrite(event, |writer, booking| {
                 writer.leave_active(booking)?;
                 writer.add_miss(booking)
             }),
-            Event::Corrected { .. } => {
-                self.rewrite(event, |writer, booking| writer.remove_miss(booking))
-            }
+            Event::Corrected { .. } => self.rewrite(event, |writer, booking| writer.remove_miss(booking)),
             Event::SlotsAdded { .. }
             | Event::Stopped { .. }
             | Event::Reopened { .. }
@@ -109,39 +105,15 @@ impl Writer<'_> {
         match self.setting.shared.policy.visits_per_patient_per_day {
             DailyVisits::Two => {}
             DailyVisits::One => {
-                let other = keys::visit(
-                    tenant,
-                    booking.patient,
-                    booking.date,
-                    booking.period.other(),
-                );
+                let other = keys::visit(tenant, booking.patient, booking.date, booking.period.other());
                 self.commit.require_absent(&other);
             }
         }
-        self.commit.put(
-            &slot,
-            &SlotRecord {
-                owner,
-                booking: booking.id,
-            },
-        );
-        let over = self
-            .setting
-            .shared
-            .policy
-            .zone
-            .start_of_day(booking.date.saturating_add_days(VISIT_KEPT_DAYS));
-        self.commit.put_expiring(
-            &visit,
-            &VisitRecord {
-                booking: booking.id,
-            },
-            over,
-        );
-        self.commit.put(
-            &keys::booking(tenant, owner, booking.id),
-            &BookingRecord::from(booking),
-        );
+        self.commit.put(&slot, &SlotRecord { owner, booking: booking.id });
+        let over =
+            self.setting.shared.policy.zone.start_of_day(booking.date.saturating_add_days(VISIT_KEPT_DAYS));
+        self.commit.put_expiring(&visit, &VisitRecord { booking: booking.id }, over);
+        self.commit.put(&keys::booking(tenant, owner, booking.id), &BookingRecord::from(booking));
         if let Some(user) = booking.user() {
             let entry = ActiveEntry {
                 booking: booking.id,
@@ -153,8 +125,7 @@ impl Writer<'_> {
         }
         if self.booked_before == BookedBefore::Never {
             self.booked_before = BookedBefore::Yes;
-            self.schedule
-                .get_or_insert_with(|| self.setting.state.schedule().clone());
+            self.schedule.get_or_insert_with(|| self.setting.state.schedule().clone());
         }
         Ok(())
     }
@@ -172,11 +143,7 @@ impl Writer<'_> {
         let Some(version) = self.setting.loaded.booking_versions.get(&booking.id) else {
             return Ok(false);
         };
-        let key = keys::booking(
-            self.setting.target.tenant,
-            BookingOwner::of(&booking),
-            booking.id,
-        );
+        let key = keys::booking(self.setting.target.tenant, BookingOwner::of(&booking), booking.id);
         self.commit.require_version(&key, *version);
         self.commit.put(&key, &BookingRecord::from(&booking));
         more(self, &booking)?;
@@ -185,23 +152,14 @@ impl Writer<'_> {
 
     fn free(&mut self, booking: &Booking) -> Result<(), ReadError> {
         let tenant = self.setting.target.tenant;
-        self.commit
-            .delete(&keys::slot(tenant, booking.schedule, booking.serial));
-        self.commit.delete(&keys::visit(
-            tenant,
-            booking.patient,
-            booking.date,
-            booking.period,
-        ));
+        self.commit.delete(&keys::slot(tenant, booking.schedule, booking.serial));
+        self.commit.delete(&keys::visit(tenant, booking.patient, booking.date, booking.period));
         self.leave_active(booking)
     }
 
     fn leave_active(&mut self, booking: &Booking) -> Result<(), ReadError> {
         if let Some(user) = booking.user() {
-            self.active_of(user)?
-                .record
-                .entries
-                .retain(|entry| entry.booking != booking.id);
+            self.active_of(user)?.record.entries.retain(|entry| entry.booking != booking.id);
         }
         Ok(())
     }
@@ -222,18 +180,10 @@ impl Writer<'_> {
         let today = policy.zone.date_of(self.setting.now);
         let mut fact = consider::read_no_show(self.setting, booking.patient)?;
         let window = i32::from(policy.no_show.window_days);
-        fact.record
-            .misses
-            .retain(|miss| miss.date.days_until(today) < window);
-        fact.record.misses.push(Miss {
-            date: booking.date,
-            booking: booking.id,
-        });
+        fact.record.misses.retain(|miss| miss.date.days_until(today) < window);
+        fact.record.misses.push(Miss { date: booking.date, booking: booking.id });
         let dates = fact.record.misses.iter().map(|miss| miss.date);
-        fact.record.banned_until = policy
-            .no_show
-            .barred_until(dates, today)
-            .or(fact.record.banned_until);
+        fact.record.banned_until = policy.no_show.barred_until(dates, today).or(fact.record.banned_until);
         self.commit.require_version(&fact.key, fact.version);
         self.commit.put(&fact.key, &fact.record);
         Ok(())
@@ -255,16 +205,13 @@ impl Writer<'_> {
 
     fn change_schedule(&mut self, event: &Event) {
         let before = self.setting.state.schedule();
-        self.schedule
-            .get_or_insert_with(|| before.clone())
-            .apply(event);
+        self.schedule.get_or_insert_with(|| before.clone()).apply(event);
     }
 
     /// The rules were asked about this very schedule: not stopped, not moved, no slots added since.
     fn require_schedule(&mut self) {
         let key = keys::schedule(self.setting.target.tenant, self.setting.target.schedule);
-        self.commit
-            .require_version(&key, self.setting.loaded.record_version);
+        self.commit.require_version(&key, self.setting.loaded.record_version);
     }
 
     fn finish(mut self, events: &[Event]) -> Written {
@@ -279,28 +226,16 @@ impl Writer<'_> {
             }
         }
         let Some(schedule) = self.schedule.take() else {
-            return Written {
-                commit: self.commit,
-                wrote_schedule_record: WroteScheduleRecord::No,
-            };
+            return Written { commit: self.commit, wrote_schedule_record: WroteScheduleRecord::No };
         };
         if !events.iter().any(|event| matches!(event, Event::Booked(_))) {
             self.require_schedule();
         }
         self.move_place(&schedule);
         let tenant = self.setting.target.tenant;
-        let record = ScheduleRecord {
-            schedule,
-            booked_before: self.booked_before,
-        };
-        self.commit.put(
-            &keys::schedule(tenant, self.setting.target.schedule),
-            &record,
-        );
-        Written {
-            commit: self.commit,
-            wrote_schedule_record: WroteScheduleRecord::Yes,
-        }
+        let record = ScheduleRecord { schedule, booked_before: self.booked_before };
+        self.commit.put(&keys::schedule(tenant, self.setting.target.schedule), &record);
+        Written { commit: self.commit, wrote_schedule_record: WroteScheduleRecord::Yes }
     }
 
     /// A substitute takes the doctor's place on that half-day, where nobody else may be.
@@ -312,9 +247,7 @@ impl Writer<'_> {
         let tenant = self.setting.target.tenant;
         let place = keys::schedule_at(tenant, &keys::SchedulePlace::of(after));
         self.commit.require_absent(&place);
-        self.commit
-            .put(&place, &ScheduleAtRecord { schedule: after.id });
-        self.commit
-            .delete(&keys::schedule_at(tenant, &keys::SchedulePlace::of(before)));
+        self.commit.put(&place, &ScheduleAtRecord { schedule: after.id });
+        self.commit.delete(&keys::schedule_at(tenant, &keys::SchedulePlace::of(before)));
     }
 }

@@ -1,8 +1,8 @@
 //! From a request to a decision and, where something is to be written, the commit that carries it.
 
 use domain::{
-    BookingCode, BookingId, Command, Decision, Event, MemberId, NewBooking, PatientFacts,
-    PatientId, Presubmit, Reply, Schedule, ScheduleState, Submit, TenantId, Timestamp, UserId,
+    BookingCode, BookingId, Command, Decision, Event, MemberId, NewBooking, PatientFacts, PatientId,
+    Presubmit, Reply, Schedule, ScheduleState, Submit, TenantId, Timestamp, UserId,
 };
 use storage::records::{ActiveRecord, IdemRecord, MembersRecord, NoShowRecord};
 use storage::{Commit, Key, ReadError, Sequence, Version, keys};
@@ -50,9 +50,7 @@ impl Setting<'_> {
     }
 
     fn decide(&self, command: &Command) -> Result<Decision, AskError> {
-        self.state
-            .decide(command, self.now, &self.shared.policy)
-            .map_err(AskError::Rejected)
+        self.state.decide(command, self.now, &self.shared.policy).map_err(AskError::Rejected)
     }
 }
 
@@ -81,25 +79,14 @@ pub(crate) fn consider(
     to_verdict(setting, ask, decision, Guards::default())
 }
 
-fn presubmit(
-    setting: &Setting<'_>,
-    user: UserId,
-    serial: domain::SerialNo,
-) -> Result<Verdict, AskError> {
+fn presubmit(setting: &Setting<'_>, user: UserId, serial: domain::SerialNo) -> Result<Verdict, AskError> {
     let active = read_active(setting, user)?;
     // The user's holds stay locked from counting to adding; nothing in between waits.
-    let mut holds = setting
-        .shared
-        .holds
-        .enter(setting.tenant(), user, setting.now);
+    let mut holds = setting.shared.holds.enter(setting.tenant(), user, setting.now);
     let other_holds = holds.in_other_schedules(setting.target.schedule);
     let active = active.count(setting);
-    let Decision { events, reply } = setting.decide(&Command::Presubmit(Presubmit {
-        user,
-        serial,
-        active,
-        other_holds,
-    }))?;
+    let Decision { events, reply } =
+        setting.decide(&Command::Presubmit(Presubmit { user, serial, active, other_holds }))?;
     if let Reply::Held { until } = reply {
         holds.set(setting.target.schedule, until);
     }
@@ -121,11 +108,7 @@ fn submit(
         Booker::Account { user, member } => {
             let active = read_active(setting, user)?;
             let patient = read_member(setting, &mut guards, user, member)?;
-            let booker = domain::Booker::Patient {
-                user,
-                member,
-                active: active.count(setting),
-            };
+            let booker = domain::Booker::Patient { user, member, active: active.count(setting) };
             guards.active.push(active);
             (booker, patient)
         }
@@ -139,12 +122,7 @@ fn submit(
         Some(patient) => Some(read_patient_facts(setting, &mut guards, patient)?),
         None => None,
     };
-    let decided = setting.decide(&Command::Submit(Submit {
-        serial,
-        booker,
-        patient,
-        new,
-    }));
+    let decided = setting.decide(&Command::Submit(Submit { serial, booker, patient, new }));
     let books = matches!(&decided, Ok(decision) if !decision.events.is_empty());
     if !books {
         *spare = Some(new);
@@ -156,13 +134,9 @@ fn next_booking(setting: &Setting<'_>) -> Result<NewBooking, AskError> {
     let take = |sequence| setting.shared.sequences.take(setting.tenant(), sequence);
     // The directory has reserved numbers before it sent the request; only a burst beyond the reserve
     // finds none, and is told to come again.
-    let id = take(Sequence::Booking)
-        .and_then(|id| BookingId::new(id).ok())
-        .ok_or(AskError::Busy)?;
+    let id = take(Sequence::Booking).and_then(|id| BookingId::new(id).ok()).ok_or(AskError::Busy)?;
     let code = take(Sequence::BookingCode).and_then(|code| u32::try_from(code).ok());
-    let code = code
-        .and_then(|code| BookingCode::new(code).ok())
-        .ok_or(AskError::Busy)?;
+    let code = code.and_then(|code| BookingCode::new(code).ok()).ok_or(AskError::Busy)?;
     Ok(NewBooking { id, code })
 }
 
@@ -186,9 +160,7 @@ fn to_verdict(
             expires_at: repeat.expires_at,
         };
         written.commit.require_version(&repeat.key, repeat.replaces);
-        written
-            .commit
-            .put_expiring(&repeat.key, &record, repeat.expires_at);
+        written.commit.put_expiring(&repeat.key, &record, repeat.expires_at);
     }
     let booked_by = events.iter().find_map(|event| match event {
         Event::Booked(booking) => booking.user(),
@@ -196,12 +168,7 @@ fn to_verdict(
     });
     let wrote_schedule_record = written.wrote_schedule_record;
     Ok(Verdict::Commit {
-        planned: Planned {
-            events,
-            reply,
-            wrote_schedule_record,
-            booked_by,
-        },
+        planned: Planned { events, reply, wrote_schedule_record, booked_by },
         commit: written.commit,
     })
 }
@@ -218,11 +185,7 @@ impl ActiveFact {
     /// Visits that are still to come. Days that have passed no longer count, marked or not.
     fn count(&self, setting: &Setting<'_>) -> u16 {
         let today = setting.shared.policy.zone.date_of(setting.now);
-        let ahead = self
-            .record
-            .entries
-            .iter()
-            .filter(|entry| entry.date >= today);
+        let ahead = self.record.entries.iter().filter(|entry| entry.date >= today);
         u16::try_from(ahead.count()).unwrap_or(u16::MAX)
     }
 }
@@ -230,18 +193,8 @@ impl ActiveFact {
 pub(crate) fn read_active(setting: &Setting<'_>, user: UserId) -> Result<ActiveFact, ReadError> {
     let key = keys::active(setting.tenant(), user);
     Ok(match setting.shared.storage.get(&key)? {
-        Some(stored) => ActiveFact {
-            user,
-            key,
-            version: stored.version,
-            record: stored.record,
-        },
-        None => ActiveFact {
-            user,
-            key,
-            version: Version::ABSENT,
-            record: ActiveRecord::default(),
-        },
+        Some(stored) => ActiveFact { user, key, version: stored.version, record: stored.record },
+        None => ActiveFact { user, key, version: Version::ABSENT, record: ActiveRecord::default() },
     })
 }
 
@@ -258,10 +211,7 @@ fn read_member(
     };
     guards.members = Some((key, stored.version));
     let MembersRecord { members } = stored.record;
-    Ok(members
-        .iter()
-        .find(|entry| entry.member == member)
-        .map(|entry| entry.patient))
+    Ok(members.iter().find(|entry| entry.member == member).map(|entry| entry.patient))
 }
 
 fn read_patient_facts(
@@ -293,21 +243,10 @@ pub(crate) struct NoShowFact {
     pub(crate) record: NoShowRecord,
 }
 
-pub(crate) fn read_no_show(
-    setting: &Setting<'_>,
-    patient: PatientId,
-) -> Result<NoShowFact, ReadError> {
+pub(crate) fn read_no_show(setting: &Setting<'_>, patient: PatientId) -> Result<NoShowFact, ReadError> {
     let key = keys::no_show(setting.tenant(), patient);
     Ok(match setting.shared.storage.get(&key)? {
-        Some(stored) => NoShowFact {
-            key,
-            version: stored.version,
-            record: stored.record,
-        },
-        None => NoShowFact {
-            key,
-            version: Version::ABSENT,
-            record: NoShowRecord::default(),
-        },
+        Some(stored) => NoShowFact { key, version: stored.version, record: stored.record },
+        None => NoShowFact { key, version: Version::ABSENT, record: NoShowRecord::default() },
     })
 }

@@ -5,7 +5,7 @@
 //! starts from storage.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix::prelude::*;
 use dashmap::DashMap;
@@ -63,24 +63,6 @@ pub(crate) struct Shared {
 struct LiveActor {
     address: Addr<ScheduleActor>,
     generation: u64,
-    in_flight: Arc<AtomicUsize>,
-}
-
-/// Counts a request that is on its way to an actor or with it. An actor may only stop while nobody is
-/// on the way to it.
-pub(crate) struct InFlight(Arc<AtomicUsize>);
-
-impl InFlight {
-    fn enter(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::SeqCst);
-        Self(Arc::clone(count))
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
 }
 
 /// Which schedule is meant.
@@ -116,9 +98,7 @@ impl ScheduleDirectory {
     /// running actix system.
     #[must_use]
     pub fn start(config: DirectoryConfig) -> Self {
-        let arbiters = (0..config.arbiters.max(1))
-            .map(|_| Arbiter::new().handle())
-            .collect();
+        let arbiters = (0..config.arbiters.max(1)).map(|_| Arbiter::new().handle()).collect();
         Self {
             shared: Arc::new(Shared {
                 storage: config.storage,
@@ -142,12 +122,7 @@ impl ScheduleDirectory {
     ///
     /// # Errors
     /// [`AskError`]; all but [`AskError::Unknown`] mean that nothing changed.
-    pub async fn ask(
-        &self,
-        target: Target,
-        request: Request,
-        terms: Terms,
-    ) -> Result<Reply, AskError> {
+    pub async fn ask(&self, target: Target, request: Request, terms: Terms) -> Result<Reply, AskError> {
         if matches!(request, Request::Submit { .. }) {
             self.ensure_booking_ids(target.tenant).await?;
         }
@@ -165,11 +140,7 @@ impl ScheduleDirectory {
     /// How many actors are alive. For metrics and tests.
     #[must_use]
     pub fn live_actors(&self) -> usize {
-        self.shared
-            .actors
-            .iter()
-            .filter(|entry| entry.address.connected())
-            .count()
+        self.shared.actors.iter().filter(|entry| entry.address.connected()).count()
     }
 
     /// How many requests wait for their answer. For metrics.
@@ -200,13 +171,9 @@ impl ScheduleDirectory {
     }
 
     async fn ensure_booking_ids(&self, tenant: TenantId) -> Result<(), AskError> {
-        let Shared {
-            storage, sequences, ..
-        } = &*self.shared;
+        let Shared { storage, sequences, .. } = &*self.shared;
         sequences.ensure(storage, tenant, Sequence::Booking).await?;
-        sequences
-            .ensure(storage, tenant, Sequence::BookingCode)
-            .await?;
+        sequences.ensure(storage, tenant, Sequence::BookingCode).await?;
         Ok(())
     }
 
@@ -217,12 +184,9 @@ impl ScheduleDirectory {
         request: Request,
         terms: Terms,
     ) -> Result<oneshot::Receiver<Result<Reply, AskError>>, AskError> {
-        let permit = Arc::clone(&self.permits)
-            .try_acquire_owned()
-            .map_err(|_| AskError::Busy)?;
+        let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| AskError::Busy)?;
         let (reply, answer) = oneshot::channel();
-        // The entry stays locked while the message is sent, so that an idle actor cannot stop between
-        // being found and being asked. Nothing in here waits.
+        // The entry is locked, so that of many callers one starts the actor. Nothing in here waits.
         let mut entry = match self.shared.actors.entry((target.tenant, target.schedule)) {
             Entry::Occupied(entry) => entry.into_ref(),
             Entry::Vacant(entry) => {
@@ -240,18 +204,13 @@ impl ScheduleDirectory {
             tries: 0,
             reply,
             permit,
-            in_flight: InFlight::enter(&entry.in_flight),
         })));
         Ok(answer)
     }
 
     /// An invented schedule id must not start an actor.
     fn require_known(&self, target: Target) -> Result<(), AskError> {
-        match self
-            .shared
-            .storage
-            .get(&keys::schedule(target.tenant, target.schedule))
-        {
+        match self.shared.storage.get(&keys::schedule(target.tenant, target.schedule)) {
             Ok(Some(_)) => Ok(()),
             Ok(None) => Err(AskError::Rejected(Rejection::ScheduleUnknown)),
             Err(_) => Err(AskError::Unknown),
@@ -260,30 +219,19 @@ impl ScheduleDirectory {
 
     fn start_actor(&self, target: Target) -> LiveActor {
         let generation = self.shared.generations.fetch_add(1, Ordering::Relaxed);
-        let arbiter =
-            &self.arbiters[usize::try_from(generation).unwrap_or(0) % self.arbiters.len()];
+        let arbiter = &self.arbiters[usize::try_from(generation).unwrap_or(0) % self.arbiters.len()];
         let shared = Arc::clone(&self.shared);
-        let address = ScheduleActor::start_in_arbiter(arbiter, move |_| {
-            ScheduleActor::new(shared, target, generation)
-        });
-        LiveActor {
-            address,
-            generation,
-            in_flight: Arc::new(AtomicUsize::new(0)),
-        }
+        let address =
+            ScheduleActor::start_in_arbiter(arbiter, move |_| ScheduleActor::new(shared, target, generation));
+        LiveActor { address, generation }
     }
 }
 
 impl Shared {
-    /// Takes an idle actor out of the directory. False when a request is on its way to it: it must go
-    /// on, and nobody else may start beside it.
-    pub(crate) fn retire(&self, target: Target, generation: u64) -> bool {
-        let retired = self
-            .actors
-            .remove_if(&(target.tenant, target.schedule), |_, live| {
-                live.generation == generation && live.in_flight.load(Ordering::SeqCst) == 0
-            });
-        retired.is_some()
+    /// Takes an actor out of the directory before it stops. A request that is on its way to it all the
+    /// same dies with its mailbox, and [`ScheduleDirectory::ask`] sends it to a fresh actor.
+    pub(crate) fn retire(&self, target: Target, generation: u64) {
+        self.actors.remove_if(&(target.tenant, target.schedule), |_, live| live.generation == generation);
     }
 
     pub(crate) fn report_broken(&self, target: Target, error: &LoadError) {

@@ -11,11 +11,7 @@ use crate::loading::{self, LoadError};
 ///
 /// # Errors
 /// [`LoadError`] for the first schedule that cannot be served from what is stored.
-pub fn hydrate(
-    storage: &Storage,
-    availability: &Availability,
-    now: Timestamp,
-) -> Result<usize, LoadError> {
+pub fn hydrate(storage: &Storage, availability: &Availability, now: Timestamp) -> Result<usize, LoadError> {
     let today: Date = availability.zone().date_of(now);
     let mut shown = 0;
     for (key, _) in storage.scan(&keys::tenants(), Scan::ALL)? {
@@ -27,10 +23,7 @@ pub fn hydrate(
             if schedule.date < today {
                 continue;
             }
-            let target = Target {
-                tenant,
-                schedule: schedule.id,
-            };
+            let target = Target { tenant, schedule: schedule.id };
             if let Some(loaded) = loading::load(storage, target)? {
                 availability.show(tenant, &loaded.state);
                 shown += 1;

@@ -61,12 +61,7 @@ pub(crate) fn load(storage: &Storage, target: Target) -> Result<Option<Loaded>, 
 
 impl Loaded {
     /// Takes over what storage has committed as `seq`.
-    pub(crate) fn apply(
-        &mut self,
-        events: &[Event],
-        wrote_schedule_record: WroteScheduleRecord,
-        seq: Seq,
-    ) {
+    pub(crate) fn apply(&mut self, events: &[Event], wrote_schedule_record: WroteScheduleRecord, seq: Seq) {
         for event in events {
             match event {
                 Event::Booked(booking) => {
@@ -97,8 +92,12 @@ impl Loaded {
         }
     }
 
-    /// Keeps the holds of the state that this one replaces: they are nowhere else.
+    /// Keeps the holds of the state that this one replaces: they are nowhere else. A schedule that was
+    /// stopped meanwhile has none (INV-5).
     pub(crate) fn keep_holds_of(&mut self, before: &ScheduleState, now: Timestamp) {
+        if self.state.schedule().is_stopped() {
+            return;
+        }
         for slot in before.slots() {
             let serial = slot.plan.serial;
             let still_free = self.state.occupancy(serial, now) == Some(Occupancy::Free);

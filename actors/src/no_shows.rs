@@ -27,14 +27,7 @@ pub async fn mark_no_shows(
     let mut marked = 0;
     for (key, _) in storage.scan(&keys::tenants(), Scan::ALL)? {
         if let Some(tenant) = keys::tenant_id(&key) {
-            marked += Marking {
-                storage,
-                directory,
-                tenant,
-                now,
-            }
-            .run()
-            .await?;
+            marked += Marking { storage, directory, tenant, now }.run().await?;
         }
     }
     Ok(marked)
@@ -54,12 +47,7 @@ impl Marking<'_> {
             Some(MetaRecord::NoShowsMarked(day)) => Some(day),
             Some(MetaRecord::Keys(_)) | None => None,
         };
-        let yesterday = self
-            .directory
-            .policy()
-            .zone
-            .date_of(self.now)
-            .saturating_add_days(-1);
+        let yesterday = self.directory.policy().zone.date_of(self.now).saturating_add_days(-1);
         if done.is_some_and(|done| done >= yesterday) {
             return Ok(0);
         }
@@ -67,21 +55,13 @@ impl Marking<'_> {
         let mut all_marked = true;
         for schedule in self.schedules_between(done, yesterday)? {
             let Target { tenant, .. } = schedule;
-            for (_, slot) in self
-                .storage
-                .scan(&keys::slots_of(tenant, schedule.schedule), Scan::ALL)?
-            {
+            for (_, slot) in self.storage.scan(&keys::slots_of(tenant, schedule.schedule), Scan::ALL)? {
                 let booking = self.storage.get(&slot.record.booking_key(tenant))?;
                 if booking.is_none_or(|stored| stored.record.0.status != Status::Booked) {
                     continue;
                 }
-                let request = Request::NoShow(NoShow {
-                    booking: slot.record.booking,
-                });
-                let terms = Terms {
-                    deadline: self.now.plus(PATIENCE),
-                    repeat: None,
-                };
+                let request = Request::NoShow(NoShow { booking: slot.record.booking });
+                let terms = Terms { deadline: self.now.plus(PATIENCE), repeat: None };
                 match self.directory.ask(schedule, request, terms).await {
                     Ok(_) => marked += 1,
                     // Checked in or cancelled since it was read: not missed.
@@ -102,24 +82,13 @@ impl Marking<'_> {
         Ok(marked)
     }
 
-    fn schedules_between(
-        &self,
-        done: Option<Date>,
-        yesterday: Date,
-    ) -> Result<Vec<Target>, ReadError> {
+    fn schedules_between(&self, done: Option<Date>, yesterday: Date) -> Result<Vec<Target>, ReadError> {
         let tenant = self.tenant;
         let schedules = self.storage.scan(&keys::schedules(tenant), Scan::ALL)?;
         let due = schedules
             .into_iter()
             .map(|(_, stored)| stored.record.schedule)
-            .filter(|schedule| {
-                schedule.date <= yesterday && done.is_none_or(|done| schedule.date > done)
-            });
-        Ok(due
-            .map(|schedule| Target {
-                tenant,
-                schedule: schedule.id,
-            })
-            .collect())
+            .filter(|schedule| schedule.date <= yesterday && done.is_none_or(|done| schedule.date > done));
+        Ok(due.map(|schedule| Target { tenant, schedule: schedule.id }).collect())
     }
 }

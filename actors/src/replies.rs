@@ -25,9 +25,7 @@ pub fn decode_reply(bytes: &[u8]) -> Option<Reply> {
     let (&tag, value) = bytes.split_first()?;
     let value = u64::from_be_bytes(value.try_into().ok()?);
     match tag {
-        HELD => Some(Reply::Held {
-            until: Timestamp::from_millis(value.cast_signed()),
-        }),
+        HELD => Some(Reply::Held { until: Timestamp::from_millis(value.cast_signed()) }),
         BOOKED => Some(Reply::Booked(BookingId::new(value).ok()?)),
         REFUND_DUE => Some(Reply::RefundDue),
         DONE => Some(Reply::Done),
@@ -43,20 +41,10 @@ mod tests {
     fn stored_replies_are_read_back() {
         let booking = BookingId::new(1_000_000_007).expect("in range");
         let until = Timestamp::from_millis(-5);
-        for reply in [
-            Reply::Held { until },
-            Reply::Booked(booking),
-            Reply::RefundDue,
-            Reply::Done,
-        ] {
+        for reply in [Reply::Held { until }, Reply::Booked(booking), Reply::RefundDue, Reply::Done] {
             assert_eq!(decode_reply(&encode(reply)), Some(reply));
         }
-        for broken in [
-            &[][..],
-            &[BOOKED],
-            &[9, 0, 0, 0, 0, 0, 0, 0, 0],
-            &[BOOKED, 0, 0, 0, 0, 0, 0, 0, 0],
-        ] {
+        for broken in [&[][..], &[BOOKED], &[9, 0, 0, 0, 0, 0, 0, 0, 0], &[BOOKED, 0, 0, 0, 0, 0, 0, 0, 0]] {
             assert_eq!(decode_reply(broken), None);
         }
     }

@@ -1,14 +1,12 @@
 //! What callers ask of a schedule, and how they are answered.
 
 use domain::{
-    AddSlots, Cancel, CheckIn, Correct, MemberId, NoShow, Paid, PatientId, Rejection, Relocate,
-    Reopen, Reply, SerialNo, StaffId, Stop, Timestamp, UserId,
+    AddSlots, Cancel, CheckIn, Correct, MemberId, NoShow, Paid, PatientId, Rejection, Relocate, Reopen,
+    Reply, SerialNo, StaffId, Stop, Timestamp, UserId,
 };
 use storage::records::IdemRecord;
 use storage::{CommitError, Key, NotCommitted, ReadError, SequenceError, Version};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
-
-use crate::directory::InFlight;
 
 /// One wish concerning one schedule, as the edge parsed it. The actor adds what it takes to decide.
 #[derive(Debug, Clone)]
@@ -147,19 +145,13 @@ pub(crate) struct Ask {
     pub(crate) tries: u8,
     pub(crate) reply: oneshot::Sender<Result<Reply, AskError>>,
     pub(crate) permit: OwnedSemaphorePermit,
-    pub(crate) in_flight: InFlight,
 }
 
 impl Ask {
     pub(crate) fn answer(self, answer: Result<Reply, AskError>) {
-        let Self {
-            reply,
-            permit,
-            in_flight,
-            ..
-        } = self;
+        let Self { reply, permit, .. } = self;
         // First, so that whoever is answered can ask again at once.
-        drop((permit, in_flight));
+        drop(permit);
         // A caller that went away needs no answer; what was decided stands.
         let _ = reply.send(answer);
     }

@@ -66,23 +66,14 @@ enum Step {
     /// A hold: it changes memory only, after the commits before it have succeeded.
     Hold { events: Vec<Event>, reply: Reply },
     /// Waits for storage.
-    Commit {
-        planned: Planned,
-        ticket: CommitTicket,
-    },
+    Commit { planned: Planned, ticket: CommitTicket },
 }
 
 /// The same after storage has answered.
 enum Outcome {
     Settled(Result<Reply, AskError>),
-    Hold {
-        events: Vec<Event>,
-        reply: Reply,
-    },
-    Commit {
-        planned: Planned,
-        result: Result<Seq, CommitError>,
-    },
+    Hold { events: Vec<Event>, reply: Reply },
+    Commit { planned: Planned, result: Result<Seq, CommitError> },
 }
 
 /// What becomes of a request whose commit failed.
@@ -161,10 +152,7 @@ impl ScheduleActor {
                         apply_tentatively(&mut tentative, &loaded.state, &planned.events);
                     }
                     let ticket = self.shared.storage.commit(commit);
-                    turns.push(Turn {
-                        ask,
-                        step: Step::Commit { planned, ticket },
-                    });
+                    turns.push(Turn { ask, step: Step::Commit { planned, ticket } });
                     if alone {
                         break;
                     }
@@ -197,9 +185,7 @@ impl ScheduleActor {
             for event in events {
                 loaded.state.apply(event);
             }
-            self.shared
-                .availability
-                .refresh(self.target.tenant, &loaded.state);
+            self.shared.availability.refresh(self.target.tenant, &loaded.state);
         }
     }
 
@@ -218,16 +204,11 @@ impl ScheduleActor {
                     self.apply_hold(&events);
                     answers.push((ask, Ok(reply)));
                 }
-                Outcome::Commit {
-                    planned,
-                    result: Ok(seq),
-                } => {
+                Outcome::Commit { planned, result: Ok(seq) } => {
                     self.apply_commit(&planned, seq);
                     answers.push((ask, Ok(planned.reply)));
                 }
-                Outcome::Commit {
-                    result: Err(error), ..
-                } => {
+                Outcome::Commit { result: Err(error), .. } => {
                     disproved = true;
                     match self.judge(ask, error) {
                         Judged::Again(ask) => again.push(ask),
@@ -238,13 +219,9 @@ impl ScheduleActor {
         }
         // Whoever is answered finds the lists up to date.
         if let Some(loaded) = self.loaded.as_ref() {
-            self.shared
-                .availability
-                .refresh(self.target.tenant, &loaded.state);
+            self.shared.availability.refresh(self.target.tenant, &loaded.state);
         }
-        let lost = answers
-            .iter()
-            .any(|(_, answer)| matches!(answer, Err(AskError::Unknown)));
+        let lost = answers.iter().any(|(_, answer)| matches!(answer, Err(AskError::Unknown)));
         for (ask, answer) in answers {
             ask.answer(answer);
         }
@@ -276,18 +253,12 @@ impl ScheduleActor {
             loaded.is_stale |= concerns_this_schedule(key.table());
         }
         ask.tries += 1;
-        if ask.tries < MAX_TRIES {
-            Judged::Again(ask)
-        } else {
-            Judged::Answer(ask, AskError::Contended)
-        }
+        if ask.tries < MAX_TRIES { Judged::Again(ask) } else { Judged::Answer(ask, AskError::Contended) }
     }
 
     fn apply_commit(&mut self, planned: &Planned, seq: Seq) {
         if let Some(user) = planned.booked_by {
-            self.shared
-                .holds
-                .end(self.target.tenant, user, self.target.schedule);
+            self.shared.holds.end(self.target.tenant, user, self.target.schedule);
         }
         if let Some(loaded) = self.loaded.as_mut() {
             loaded.apply(&planned.events, planned.wrote_schedule_record, seq);
@@ -307,15 +278,9 @@ impl ScheduleActor {
     fn stop_if_idle(&mut self, context: &mut Context<Self>) {
         let now = self.shared.clock.now();
         let idle = self.last_asked.plus(self.shared.idle_after) <= now;
-        let holding = self
-            .loaded
-            .as_ref()
-            .is_some_and(|loaded| loaded.state.holds_alive(now));
-        if idle
-            && !holding
-            && self.waiting.is_empty()
-            && self.shared.retire(self.target, self.generation)
-        {
+        let holding = self.loaded.as_ref().is_some_and(|loaded| loaded.state.holds_alive(now));
+        if idle && !holding && self.waiting.is_empty() {
+            self.shared.retire(self.target, self.generation);
             context.stop();
         }
     }
@@ -343,17 +308,11 @@ fn loaded_state<'a>(
         shared.availability.show(target.tenant, &fresh.state);
         *loaded = Some(fresh);
     }
-    let Some(loaded) = loaded.as_mut() else {
-        unreachable!("loaded just above")
-    };
+    let Some(loaded) = loaded.as_mut() else { unreachable!("loaded just above") };
     Ok(loaded)
 }
 
-fn apply_tentatively(
-    tentative: &mut Option<ScheduleState>,
-    settled: &ScheduleState,
-    events: &[Event],
-) {
+fn apply_tentatively(tentative: &mut Option<ScheduleState>, settled: &ScheduleState, events: &[Event]) {
     let state = tentative.get_or_insert_with(|| settled.clone());
     for event in events {
         state.apply(event);
@@ -409,10 +368,7 @@ async fn settle(turns: Vec<Turn>) -> Vec<(Ask, Outcome)> {
         let outcome = match step {
             Step::Settled(answer) => Outcome::Settled(answer),
             Step::Hold { events, reply } => Outcome::Hold { events, reply },
-            Step::Commit { planned, ticket } => Outcome::Commit {
-                planned,
-                result: ticket.await,
-            },
+            Step::Commit { planned, ticket } => Outcome::Commit { planned, result: ticket.await },
         };
         outcomes.push((ask, outcome));
     }

@@ -5,15 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actors::{
-    AskError, Availability, Booker, Clock, DirectoryConfig, ManualClock, Request,
-    ScheduleDirectory, Target, Terms,
+    AskError, Availability, Booker, Clock, DirectoryConfig, ManualClock, Request, ScheduleDirectory, Target,
+    Terms,
 };
 use domain::{BookingId, Policy, Reply, Timestamp};
 use storage::{Sequences, Storage};
 
-use super::{
-    Size, member_id, morning, policy, schedule_id, seed, serial, tenant, user_id, vault, zone,
-};
+use super::{Size, member_id, morning, policy, schedule_id, seed, serial, tenant, user_id, vault, zone};
 
 /// Everything a test of the actors needs.
 pub struct Crew {
@@ -21,7 +19,7 @@ pub struct Crew {
     pub directory: ScheduleDirectory,
     pub availability: Arc<Availability>,
     pub clock: Arc<FallibleClock>,
-    pub folder: tempfile::TempDir,
+    pub folder: Arc<tempfile::TempDir>,
 }
 
 /// A manual clock that can be told to panic: whoever asks it next dies in the middle of its work.
@@ -43,16 +41,9 @@ impl FallibleClock {
 
 impl Clock for FallibleClock {
     fn now(&self) -> Timestamp {
-        let on_arbiter = std::thread::current()
-            .name()
-            .is_some_and(|name| name.contains("arbiter"));
+        let on_arbiter = std::thread::current().name().is_some_and(|name| name.contains("arbiter"));
         let planned = |left: usize| left.checked_sub(1);
-        if on_arbiter
-            && self
-                .panics_left
-                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, planned)
-                .is_ok()
-        {
+        if on_arbiter && self.panics_left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, planned).is_ok() {
             panic!("planned by the test");
         }
         self.clock.now()
@@ -72,10 +63,23 @@ impl Crew {
         std::thread::scope(|scope| {
             scope.spawn(|| seed(&storage, &vault(&storage, folder.path()), size));
         });
-        let clock = Arc::new(FallibleClock {
-            clock: ManualClock::at(morning()),
-            panics_left: AtomicUsize::new(0),
-        });
+        let clock =
+            Arc::new(FallibleClock { clock: ManualClock::at(morning()), panics_left: AtomicUsize::new(0) });
+        Self::over(storage, clock, policy, Arc::new(folder))
+    }
+
+    /// Another directory over the same store, as if another process ran beside this one.
+    pub fn second_directory(&self) -> Self {
+        let policy = self.directory.policy().clone();
+        Self::over(self.storage.clone(), Arc::clone(&self.clock), policy, Arc::clone(&self.folder))
+    }
+
+    fn over(
+        storage: Storage,
+        clock: Arc<FallibleClock>,
+        policy: Policy,
+        folder: Arc<tempfile::TempDir>,
+    ) -> Self {
         let availability = Arc::new(Availability::new(zone()));
         actors::hydrate(&storage, &availability, morning()).expect("hydrated");
         let directory = ScheduleDirectory::start(DirectoryConfig {
@@ -89,51 +93,27 @@ impl Crew {
             idle_after: Duration::from_secs(60),
             on_broken: Box::new(|error| panic!("broken: {error}")),
         });
-        Self {
-            storage,
-            directory,
-            availability,
-            clock,
-            folder,
-        }
+        Self { storage, directory, availability, clock, folder }
     }
 
     /// Lets go of everything but the folder.
-    pub fn into_folder(self) -> tempfile::TempDir {
+    pub fn into_folder(self) -> Arc<tempfile::TempDir> {
         self.folder
     }
 
     pub fn terms(&self) -> Terms {
-        Terms {
-            deadline: self.clock.clock.now().plus(Duration::from_secs(5)),
-            repeat: None,
-        }
+        Terms { deadline: self.clock.clock.now().plus(Duration::from_secs(5)), repeat: None }
     }
 
     pub async fn ask(&self, schedule: u64, request: Request) -> Result<Reply, AskError> {
-        let target = Target {
-            tenant: tenant(),
-            schedule: schedule_id(schedule),
-        };
+        let target = Target { tenant: tenant(), schedule: schedule_id(schedule) };
         self.directory.ask(target, request, self.terms()).await
     }
 
     /// The first member of the `n`th user books a slot.
     pub async fn submit(&self, schedule: u64, slot: u16, n: u64) -> Result<BookingId, AskError> {
-        let booker = Booker::Account {
-            user: user_id(n),
-            member: member_id(n, 0),
-        };
-        match self
-            .ask(
-                schedule,
-                Request::Submit {
-                    booker,
-                    serial: serial(slot),
-                },
-            )
-            .await?
-        {
+        let booker = Booker::Account { user: user_id(n), member: member_id(n, 0) };
+        match self.ask(schedule, Request::Submit { booker, serial: serial(slot) }).await? {
             Reply::Booked(booking) => Ok(booking),
             other => panic!("a submit was answered with {other:?}"),
         }

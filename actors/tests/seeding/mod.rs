@@ -7,13 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use domain::{
-    Channel, ClinicKind, ClinicZone, Date, DepartmentId, DoctorId, Fen, MemberId, PatientId,
-    Period, Phone, Policy, Schedule, ScheduleId, SerialNo, SessionId, SlotPlan, Standing, TenantId,
-    TimeOfDay, Timestamp, UserId,
+    Channel, ClinicKind, ClinicZone, Date, DepartmentId, DoctorId, Fen, MemberId, PatientId, Period, Phone,
+    Policy, Schedule, ScheduleId, SerialNo, SessionId, SlotPlan, Standing, TenantId, TimeOfDay, Timestamp,
+    UserId,
 };
 use storage::records::{
-    BookedBefore, DepartmentRecord, DoctorRecord, MemberEntry, MemberLink, MemberPersonal,
-    MembersRecord, ScheduleAtRecord, ScheduleRecord, SessionRecord, TenantRecord,
+    BookedBefore, DepartmentRecord, DoctorRecord, MemberEntry, MemberLink, MemberPersonal, MembersRecord,
+    ScheduleAtRecord, ScheduleRecord, SessionRecord, TenantRecord,
 };
 use storage::{Commit, OsRandom, Storage, StorageOptions, Vault, keys};
 
@@ -58,7 +58,8 @@ pub fn member_id(n: u64, k: u64) -> MemberId {
     MemberId::new(1_000_000_000 + n * 100 + k).expect("an id")
 }
 
-fn patient_id(n: u64, k: u64) -> PatientId {
+/// The patient that [`member_id`] stands for.
+pub fn patient_id(n: u64, k: u64) -> PatientId {
     PatientId::new(1 + n * 100 + k).expect("an id")
 }
 
@@ -74,10 +75,7 @@ pub fn serial(n: u16) -> SerialNo {
 pub fn folder() -> tempfile::TempDir {
     let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
     std::fs::create_dir_all(parent).expect("the target folder");
-    tempfile::Builder::new()
-        .prefix("seeded-")
-        .tempdir_in(parent)
-        .expect("a folder")
+    tempfile::Builder::new().prefix("seeded-").tempdir_in(parent).expect("a folder")
 }
 
 pub fn open(folder: &Path) -> Storage {
@@ -101,17 +99,9 @@ pub struct Size {
 /// Writes departments, doctors, schedules and accounts. Schedules `2n` and `2n + 1` are the morning and
 /// the afternoon of the same doctor, all on the day after today.
 pub fn seed(storage: &Storage, vault: &Vault, size: Size) {
-    let mut batch = Batch {
-        storage,
-        commit: Commit::new(),
-        writes: 0,
-    };
+    let mut batch = Batch { storage, commit: Commit::new(), writes: 0 };
     let name = |text: &str| text.to_owned();
-    let clinic = TenantRecord {
-        name: name("测试诊所"),
-        appo_notice: name(""),
-        phone: name("010-1"),
-    };
+    let clinic = TenantRecord { name: name("测试诊所"), appo_notice: name(""), phone: name("010-1") };
     batch.commit.put(&keys::tenant(tenant()), &clinic);
     let ward = DepartmentRecord {
         name: name("眼科"),
@@ -120,9 +110,7 @@ pub fn seed(storage: &Storage, vault: &Vault, size: Size) {
         location: name("一楼"),
         enabled: true,
     };
-    batch
-        .commit
-        .put(&keys::department(tenant(), department()), &ward);
+    batch.commit.put(&keys::department(tenant(), department()), &ward);
     for n in 0..size.schedules {
         batch.schedule(n, size.slots);
     }
@@ -130,6 +118,23 @@ pub fn seed(storage: &Storage, vault: &Vault, size: Size) {
         batch.account(vault, n, size.members_per_user);
     }
     batch.flush();
+}
+
+/// Makes the first member of user `other` the same patient as the first member of user `n`: two
+/// families with one grandmother.
+pub fn share_patient(vault: &Vault, n: u64, other: u64) -> Commit {
+    let key = keys::members(tenant(), user_id(other));
+    let personal = MemberPersonal { phone: Phone::parse("13800000000").expect("a phone") };
+    let link = MemberLink {
+        member: member_id(other, 0),
+        patient: patient_id(n, 0),
+        is_default: true,
+        created_at: morning(),
+    };
+    let entry = MemberEntry::seal(vault, &key, &personal, link).expect("sealed");
+    let mut commit = Commit::new();
+    commit.put(&key, &MembersRecord { members: vec![entry] });
+    commit
 }
 
 struct Batch<'a> {
@@ -144,16 +149,10 @@ impl Batch<'_> {
         let schedule = schedule(n, doctor, slots);
         self.commit.put(
             &keys::schedule_at(tenant(), &keys::SchedulePlace::of(&schedule)),
-            &ScheduleAtRecord {
-                schedule: schedule.id,
-            },
+            &ScheduleAtRecord { schedule: schedule.id },
         );
-        let record = ScheduleRecord {
-            schedule,
-            booked_before: BookedBefore::Never,
-        };
-        self.commit
-            .put(&keys::schedule(tenant(), schedule_id(n)), &record);
+        let record = ScheduleRecord { schedule, booked_before: BookedBefore::Never };
+        self.commit.put(&keys::schedule(tenant(), schedule_id(n)), &record);
         let record = DoctorRecord {
             name: format!("医生{n}"),
             title: "主任医师".to_owned(),
@@ -169,9 +168,7 @@ impl Batch<'_> {
 
     fn account(&mut self, vault: &Vault, n: u64, members: u64) {
         let key = keys::members(tenant(), user_id(n));
-        let personal = MemberPersonal {
-            phone: Phone::parse("13800000000").expect("a phone"),
-        };
+        let personal = MemberPersonal { phone: Phone::parse("13800000000").expect("a phone") };
         let entry = |k| {
             let link = MemberLink {
                 member: member_id(n, k),
@@ -181,21 +178,13 @@ impl Batch<'_> {
             };
             MemberEntry::seal(vault, &key, &personal, link).expect("sealed")
         };
-        self.commit.put(
-            &key,
-            &MembersRecord {
-                members: (0..members).map(entry).collect(),
-            },
-        );
+        self.commit.put(&key, &MembersRecord { members: (0..members).map(entry).collect() });
         let session = SessionRecord {
             user: user_id(n),
             created_at: morning(),
             expires_at: morning().plus(std::time::Duration::from_secs(30 * 86_400)),
         };
-        self.commit.put(
-            &keys::session(tenant(), user_id(n), session_id(n)),
-            &session,
-        );
+        self.commit.put(&keys::session(tenant(), user_id(n), session_id(n)), &session);
         self.wrote(2);
     }
 
@@ -215,11 +204,7 @@ impl Batch<'_> {
 
 /// The `n`th schedule, with slots five minutes apart as far as the half-day goes.
 pub fn schedule(n: u64, doctor: DoctorId, slots: u16) -> Schedule {
-    let (period, first) = if n.is_multiple_of(2) {
-        (Period::Am, 7 * 60)
-    } else {
-        (Period::Pm, 13 * 60)
-    };
+    let (period, first) = if n.is_multiple_of(2) { (Period::Am, 7 * 60) } else { (Period::Pm, 13 * 60) };
     let slot = |n: u16| SlotPlan {
         serial: serial(n + 1),
         time: TimeOfDay::from_minutes(first + (n * 5).min(290)).expect("a time"),
