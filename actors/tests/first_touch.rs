@@ -60,7 +60,7 @@ async fn sixty_four_callers_on_a_cold_schedule_meet_one_actor() {
 }
 
 /// Catches: a request that was on its way to an actor as it stopped, and that nobody sends to the next
-/// one; an actor that stops and stays in the directory.
+/// one.
 #[actix::test]
 async fn an_actor_that_is_told_to_stop_under_traffic_loses_nothing() {
     let crew = Rc::new(Crew::start(size()));
