@@ -133,10 +133,10 @@ fn submit(
 fn next_booking(setting: &Setting<'_>) -> Result<NewBooking, AskError> {
     let take = |sequence| setting.shared.sequences.take(setting.tenant(), sequence);
     // The directory has reserved numbers before it sent the request; only a burst beyond the reserve
-    // finds none, and is told to come again.
-    let id = take(Sequence::Booking).and_then(|id| BookingId::new(id).ok()).ok_or(AskError::Busy)?;
+    // finds none.
+    let id = take(Sequence::Booking).and_then(|id| BookingId::new(id).ok()).ok_or(AskError::Unnumbered)?;
     let code = take(Sequence::BookingCode).and_then(|code| u32::try_from(code).ok());
-    let code = code.and_then(|code| BookingCode::new(code).ok()).ok_or(AskError::Busy)?;
+    let code = code.and_then(|code| BookingCode::new(code).ok()).ok_or(AskError::Unnumbered)?;
     Ok(NewBooking { id, code })
 }
 

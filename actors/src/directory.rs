@@ -21,8 +21,9 @@ use crate::loading::LoadError;
 use crate::requests::{Ask, AskError, Repeat, Request};
 use crate::schedule_actor::{Incoming, ScheduleActor, StopIfIdle};
 
-/// How often a caller is sent to a fresh actor after the one it waited for died.
-const MAX_FRESH_STARTS: u8 = 3;
+/// How often a request is sent before its caller is told that it failed: again when the actor died
+/// with it, or when a burst has used up the numbers that were reserved for new bookings.
+const MAX_SENDS: u8 = 4;
 
 /// What a directory is made of.
 pub struct DirectoryConfig {
@@ -126,15 +127,21 @@ impl ScheduleDirectory {
         if matches!(request, Request::Submit { .. }) {
             self.ensure_booking_ids(target.tenant).await?;
         }
-        for _ in 0..MAX_FRESH_STARTS {
+        let mut outcome = AskError::Unknown;
+        for _ in 0..MAX_SENDS {
             let answer = self.send(target, request.clone(), terms)?;
-            // A dropped sender means that the actor died with the request. Every request may be repeated,
-            // so it goes to a fresh actor, which finds in storage whatever the dead one committed.
-            if let Ok(answer) = answer.await {
-                return answer;
+            match answer.await {
+                Ok(Err(AskError::Unnumbered)) => {
+                    outcome = AskError::Busy;
+                    self.ensure_booking_ids(target.tenant).await?;
+                }
+                Ok(answer) => return answer,
+                // The actor died with the request. Every request may be repeated, so it goes to a fresh
+                // actor, which finds in storage whatever the dead one committed.
+                Err(_) => outcome = AskError::Unknown,
             }
         }
-        Err(AskError::Unknown)
+        Err(outcome)
     }
 
     /// How many actors are alive. For metrics and tests.

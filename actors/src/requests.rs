@@ -89,6 +89,10 @@ pub enum AskError {
     /// Too many requests wait already; nothing changed.
     #[error("too many requests are waiting")]
     Busy,
+    /// A burst has used up the numbers reserved for new bookings; nothing changed. The directory reserves
+    /// more and sends the request again.
+    #[error("no number was reserved for the booking")]
+    Unnumbered,
     /// Its turn came after its deadline; nothing changed.
     #[error("the deadline passed before its turn")]
     TooLate,
