@@ -22,6 +22,7 @@ use storage::{Storage, StorageOptions};
 #[path = "../actors/tests/seeding/mod.rs"]
 mod seeding;
 #[path = "../tests/harness/wire.rs"]
+#[expect(dead_code, unreachable_pub, reason = "the tests use more of it")]
 mod wire;
 
 /// The allocator of the program.
@@ -139,7 +140,7 @@ impl Load {
     }
 
     /// Sends `count` requests as fast as they are answered; `expected` must be part of every answer.
-    fn run(&mut self, count: u64, request: &(dyn Fn(u64) -> Vec<u8> + Sync), expected: &str) -> Record {
+    fn run(&mut self, count: u64, request: Make<'_>, expected: &str) -> Record {
         let next = AtomicU64::new(0);
         let mut record = Record { requests: count, ..Record::default() };
         self.runtime.block_on(async {
@@ -190,7 +191,7 @@ fn http_path(criterion: &mut Criterion) {
     };
     let refusal = |k| server.submit(FULL, 1 + (k % u64::from(SLOTS)) as u16, USERS + 100);
     let noops = bench(criterion, &mut load, "no-op", (&|_| noop.clone(), r#""status":"000""#));
-    let rows: [(&str, &(dyn Fn(u64) -> Vec<u8> + Sync), &str); 3] = [
+    let rows: [(&str, Make<'_>, &str); 3] = [
         ("submit", &submit, r#""bookId":"#),
         ("refusal of a full schedule", &refusal, r#""status":"401004""#),
         ("list of free slots", &|_| list.clone(), r#""serialNo":1,"#),
@@ -209,7 +210,11 @@ fn http_path(criterion: &mut Criterion) {
     }
 }
 
-type Asked<'a> = (&'a (dyn Fn(u64) -> Vec<u8> + Sync), &'a str);
+/// Makes the `k`th request.
+type Make<'a> = &'a (dyn Fn(u64) -> Vec<u8> + Sync);
+
+/// A request and what must be part of its answer.
+type Asked<'a> = (Make<'a>, &'a str);
 
 fn bench(criterion: &mut Criterion, load: &mut Load, name: &str, (request, expected): Asked<'_>) -> Record {
     let mut total = Record::default();

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -132,7 +132,7 @@ pub fn storage_options(settings: &Settings, now: Timestamp, work: &Arc<LongWork>
 pub fn serve(settings: &Settings, clinic: Clinic) -> Result<(), ServeError> {
     let mut settings = settings.clone();
     if clinic == Clinic::Demo {
-        settings.storage.path = demo_path(settings.storage.path);
+        settings.storage.path = demo_path(&settings.storage.path);
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let work = Arc::new(LongWork::on_stderr());
@@ -152,7 +152,7 @@ pub fn serve(settings: &Settings, clinic: Clinic) -> Result<(), ServeError> {
 }
 
 /// `data` becomes `data-demo`, in the same place.
-fn demo_path(own: PathBuf) -> PathBuf {
+fn demo_path(own: &Path) -> PathBuf {
     let mut name = own.file_name().unwrap_or_default().to_os_string();
     name.push("-demo");
     own.with_file_name(name)

@@ -96,11 +96,6 @@ impl Crew {
         Self { storage, directory, availability, clock, folder }
     }
 
-    /// Lets go of everything but the folder.
-    pub fn into_folder(self) -> Arc<tempfile::TempDir> {
-        self.folder
-    }
-
     pub fn terms(&self) -> Terms {
         Terms { deadline: self.clock.clock.now().plus(Duration::from_secs(5)), repeat: None }
     }

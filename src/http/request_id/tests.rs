@@ -37,7 +37,7 @@ struct Reply {
 
 async fn reply(failure_status: FailureStatus, request: serving::TestRequest) -> Reply {
     let app = App::new()
-        .wrap(Edge::new(0x00c0_ffee, failure_status))
+        .wrap(Edge::new(0x00c0_ffee, failure_status, Arc::default()))
         .route("/fails", web::get().to(fails))
         .route("/fails_foreign", web::get().to(fails_foreign))
         .route("/refuses", web::get().to(refuses))
@@ -129,7 +129,7 @@ async fn failures_may_be_answered_with_200() {
 
 #[actix_web::test]
 async fn ids_do_not_repeat_across_clones() {
-    let edge = Edge::new(7, FailureStatus::OfTheTable);
+    let edge = Edge::new(7, FailureStatus::OfTheTable, Arc::default());
     let other = edge.clone();
     let ids: HashSet<String> = (0..100)
         .flat_map(|_| [edge.next_id(), other.next_id()])
@@ -186,7 +186,7 @@ async fn the_log_names_the_route_and_not_what_was_asked() {
         .finish();
     let _logging = tracing::subscriber::set_default(subscriber);
     let app = App::new()
-        .wrap(Edge::new(0x00c0_ffee, FailureStatus::OfTheTable))
+        .wrap(Edge::new(0x00c0_ffee, FailureStatus::OfTheTable, Arc::default()))
         .route("/book/{bookId}", web::get().to(refuses))
         .route("/broken/{bookId}", web::get().to(fails));
     let app = serving::init_service(app).await;
