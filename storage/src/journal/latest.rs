@@ -18,7 +18,7 @@ use crate::keys::RawKey;
 /// What an entry of the map costs beside the bytes of its key and value.
 const ENTRY_BYTES: u64 = 120;
 /// The records of one part take about so much memory.
-const PART_BYTES: u64 = 48 * 1024 * 1024;
+const PART_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Some of the live records, in the order of their keys.
 pub(crate) type Part = Vec<(RawKey, Box<[u8]>)>;
@@ -52,7 +52,14 @@ pub(crate) fn read_latest(
     sink: &mut dyn FnMut(Part) -> Result<(), JournalError>,
 ) -> Result<ReadTo, JournalError> {
     let estimate = live.bytes().saturating_add(live.count().saturating_mul(ENTRY_BYTES));
-    let parts = estimate / PART_BYTES + 1;
+    read_parts(sources, estimate / PART_BYTES + 1, sink)
+}
+
+fn read_parts(
+    sources: Sources<'_>,
+    parts: u64,
+    sink: &mut dyn FnMut(Part) -> Result<(), JournalError>,
+) -> Result<ReadTo, JournalError> {
     let mut found = Digests::default();
     let mut part = 0;
     loop {
@@ -121,5 +128,73 @@ impl Receiver for Latest {
 
     fn commit_end(&mut self, _: Seq) -> Result<(), JournalError> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commit::Version;
+    use crate::files::DiskFiles;
+    use crate::journal::frame::{self, Head, Kind};
+    use crate::journal::operation;
+    use crate::journal::segment::{Origin, Position, SegmentWriter};
+    use crate::table::Table;
+    use crate::value::{NEVER, StoredValue};
+
+    /// Writes 300 records, each twice, and deletes every third.
+    fn write_journal(folder: &std::path::Path) {
+        let mut position = Position { seq: Seq::default(), checksum: 0, digests: Digests::default() };
+        let origin = Origin { previous_file: Seq::default(), written_at: 0 };
+        let mut segment =
+            SegmentWriter::create(&DiskFiles, folder, &position, origin).expect("it is created");
+        let mut live = HashMap::new();
+        for step in 0..900_u64 {
+            let key = RawKey::of(1, Table::Slot).with((step % 300).to_be_bytes());
+            let seq = position.seq.next();
+            let value = StoredValue {
+                version: Version::new(seq.get()),
+                expires_at: NEVER,
+                payload: &step.to_le_bytes(),
+            };
+            let mut payload = Vec::new();
+            let old = live.remove(&key);
+            let new = (step < 600 || step % 3 != 0).then(|| Footprint::of(key.as_bytes(), &value.to_bytes()));
+            match new {
+                Some(_) => operation::append_put(&mut payload, &key, old, value),
+                None => operation::append_delete(&mut payload, &key, old),
+            }
+            position.digests.replace(Table::Slot, old, new);
+            live.extend(new.map(|new| (key, new)));
+            let head = Head { kind: Kind::Commit, place: 0, seq, previous: position.checksum };
+            let mut frames = Vec::new();
+            position.checksum = frame::append(&mut frames, head, &payload);
+            position.seq = seq;
+            segment.append(&frames).expect("it is written");
+        }
+    }
+
+    /// Seen to fail when every part was given the keys of the first.
+    #[test]
+    fn many_parts_are_as_good_as_one() {
+        let folder = tempfile::tempdir().expect("there is room");
+        write_journal(folder.path());
+        let layout = Layout::read(folder.path()).expect("it is sound");
+        let read = |parts: u64| {
+            let mut records = Part::new();
+            let mut count = 0;
+            read_parts(Sources::all(&layout), parts, &mut |part| {
+                assert!(part.is_sorted_by_key(|record| record.0), "a part is in the order of its keys");
+                count += 1;
+                records.extend(part);
+                Ok(())
+            })
+            .expect("the records add up");
+            assert_eq!(count, parts);
+            records.sort_unstable_by_key(|record| record.0);
+            records
+        };
+        assert_eq!(read(1).len(), 200);
+        assert_eq!(read(7), read(1));
     }
 }
