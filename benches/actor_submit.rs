@@ -17,7 +17,12 @@ mod seeding;
 const CALLERS: u64 = 64;
 
 /// `iters` submits by 64 callers; `place` tells the `k`th where to book. Each patient books once.
-async fn submits(crew: &Rc<Crew>, next: &Rc<Cell<u64>>, iters: u64, place: fn(u64) -> (u64, u16)) -> Duration {
+async fn submits(
+    crew: &Rc<Crew>,
+    next: &Rc<Cell<u64>>,
+    iters: u64,
+    place: fn(u64) -> (u64, u16),
+) -> Duration {
     let started = Instant::now();
     let end = next.get() + iters;
     let callers = (0..CALLERS.min(iters)).map(|_| {
@@ -38,16 +43,22 @@ async fn submits(crew: &Rc<Crew>, next: &Rc<Cell<u64>>, iters: u64, place: fn(u6
 
 fn spread(criterion: &mut Criterion) {
     const SCHEDULES: u64 = 2_000;
-    bench(criterion, "2,000 schedules", Size { schedules: SCHEDULES, slots: 60, users: 120_000, members_per_user: 1 }, |k| {
-        (k % SCHEDULES, 1 + (k / SCHEDULES) as u16)
-    });
+    bench(
+        criterion,
+        "2,000 schedules",
+        Size { schedules: SCHEDULES, slots: 60, users: 120_000, members_per_user: 1 },
+        |k| (k % SCHEDULES, 1 + (k / SCHEDULES) as u16),
+    );
 }
 
 fn hot(criterion: &mut Criterion) {
     // A schedule has 500 slots at most, so each is as hot as can be for its 500 submits.
-    bench(criterion, "one hot schedule", Size { schedules: 160, slots: 500, users: 80_000, members_per_user: 1 }, |k| {
-        (k / 500, 1 + (k % 500) as u16)
-    });
+    bench(
+        criterion,
+        "one hot schedule",
+        Size { schedules: 160, slots: 500, users: 80_000, members_per_user: 1 },
+        |k| (k / 500, 1 + (k % 500) as u16),
+    );
 }
 
 fn bench(criterion: &mut Criterion, name: &str, size: Size, place: fn(u64) -> (u64, u16)) {

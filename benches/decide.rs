@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use domain::{
-    Booker, BookingCode, BookingId, Command, Decision, NewBooking, PatientFacts, PatientId, Presubmit, Rejection,
-    ScheduleState, Submit, UserId,
+    Booker, BookingCode, BookingId, Command, Decision, NewBooking, PatientFacts, PatientId, Presubmit,
+    Rejection, ScheduleState, Submit, UserId,
 };
 
 #[path = "../actors/tests/seeding/mod.rs"]

@@ -42,7 +42,8 @@ struct Scale {
 
 fn main() {
     let is_test = std::env::args().any(|argument| argument == "--test");
-    let scale = if is_test { Scale { schedules: 20, slots: 10 } } else { Scale { schedules: 1_000, slots: 100 } };
+    let scale =
+        if is_test { Scale { schedules: 20, slots: 10 } } else { Scale { schedules: 1_000, slots: 100 } };
     match std::env::var(PART).as_deref() {
         Err(_) => parent(),
         Ok("write") => write(scale),
@@ -132,7 +133,10 @@ fn open(folder: &Path, schedules: u64) {
         assert_eq!(app.directory.live_actors() as u64, schedules);
         let rate = records as f64 / opened.as_secs_f64();
         println!("storage open: {opened:.2?} for {records} records, {rate:.0} keys/s");
-        println!("listening after {listening:.2?}, all {schedules} schedules open after {:.2?}", started.elapsed());
+        println!(
+            "listening after {listening:.2?}, all {schedules} schedules open after {:.2?}",
+            started.elapsed()
+        );
         println!("resident memory: {:.0} MB with all schedules open", resident_megabytes());
     });
 }

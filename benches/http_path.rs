@@ -65,7 +65,11 @@ impl Server {
                 let issued = app.clone();
                 let server = HttpServer::new(move || {
                     let noop = web::resource("/noop").route(web::get().to(async || envelope::ok_null()));
-                    Routes::new().app_data(app.clone()).wrap(edge.clone()).service(noop).configure(routes::all)
+                    Routes::new()
+                        .app_data(app.clone())
+                        .wrap(edge.clone())
+                        .service(noop)
+                        .configure(routes::all)
                 });
                 let server = server.workers(2).disable_signals().bind("127.0.0.1:0").expect("a free port");
                 let tokens = (0..USERS + 200).map(|n| token(&issued, n)).collect();
@@ -157,7 +161,8 @@ impl Load {
                     let sent = Instant::now();
                     let (_, body) = connection.exchange(&request).await.expect("answered");
                     latencies.push(sent.elapsed());
-                    let as_expected = body.windows(expected.len()).any(|window| window == expected.as_bytes());
+                    let as_expected =
+                        body.windows(expected.len()).any(|window| window == expected.as_bytes());
                     assert!(as_expected, "{}", String::from_utf8_lossy(body));
                 }
             });
@@ -181,7 +186,10 @@ fn http_path(criterion: &mut Criterion) {
         }
     }
     let noop = wire::get("/noop", &[]);
-    let list = format!("/pati_service/tenant_service/schedule/left_appo?scheduleId={}", seeding::schedule_id(LISTED));
+    let list = format!(
+        "/pati_service/tenant_service/schedule/left_appo?scheduleId={}",
+        seeding::schedule_id(LISTED)
+    );
     let list = wire::get(&list, &[]);
     let booked = AtomicU64::new(0);
     let submit = |_| {

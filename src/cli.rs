@@ -95,8 +95,7 @@ impl Cli {
 
     /// What is to be done; serving, when nothing is said.
     pub fn into_command(self) -> Command {
-        self.command
-            .unwrap_or_else(|| Command::Serve(Serve::default()))
+        self.command.unwrap_or_else(|| Command::Serve(Serve::default()))
     }
 }
 
@@ -131,23 +130,11 @@ mod tests {
 
     #[test]
     fn serving_is_the_default() {
-        assert_eq!(
-            command("pati-service"),
-            Command::Serve(Serve { demo: false })
-        );
-        assert_eq!(
-            command("pati-service serve"),
-            Command::Serve(Serve { demo: false })
-        );
-        assert_eq!(
-            command("pati-service serve --demo"),
-            Command::Serve(Serve { demo: true })
-        );
+        assert_eq!(command("pati-service"), Command::Serve(Serve { demo: false }));
+        assert_eq!(command("pati-service serve"), Command::Serve(Serve { demo: false }));
+        assert_eq!(command("pati-service serve --demo"), Command::Serve(Serve { demo: true }));
         let configured = parse("pati-service --config a.toml").expect("accepted");
-        assert_eq!(
-            configured.into_command(),
-            Command::Serve(Serve { demo: false })
-        );
+        assert_eq!(configured.into_command(), Command::Serve(Serve { demo: false }));
     }
 
     #[test]
@@ -158,45 +145,25 @@ mod tests {
             "pati-service verify --config=a.toml",
         ] {
             let cli = parse(line).expect("accepted");
-            assert_eq!(
-                cli.config_file(),
-                ConfigFile::Given("a.toml".into()),
-                "{line}"
-            );
+            assert_eq!(cli.config_file(), ConfigFile::Given("a.toml".into()), "{line}");
             assert_eq!(cli.into_command(), Command::Verify, "{line}");
         }
-        assert_eq!(
-            parse("pati-service").expect("accepted").config_file(),
-            ConfigFile::Usual
-        );
+        assert_eq!(parse("pati-service").expect("accepted").config_file(), ConfigFile::Usual);
     }
 
     #[test]
     fn an_import_names_its_file() {
-        let expected = Import {
-            file: "clinic.json".into(),
-        };
-        assert_eq!(
-            command("pati-service import clinic.json"),
-            Command::Import(expected)
-        );
+        let expected = Import { file: "clinic.json".into() };
+        assert_eq!(command("pati-service import clinic.json"), Command::Import(expected));
         let error = parse("pati-service import").expect_err("no file");
         assert_eq!(error.kind(), ErrorKind::MissingRequiredArgument);
     }
 
     #[test]
     fn a_tenant_is_added_with_number_and_name() {
-        let add = TenantAdd {
-            id: TenantId::new(2).expect("an id"),
-            name: "二分院".to_owned(),
-        };
-        let expected = Command::Tenant {
-            command: TenantCommand::Add(add),
-        };
-        assert_eq!(
-            command("pati-service tenant add --id 2 --name 二分院"),
-            expected
-        );
+        let add = TenantAdd { id: TenantId::new(2).expect("an id"), name: "二分院".to_owned() };
+        let expected = Command::Tenant { command: TenantCommand::Add(add) };
+        assert_eq!(command("pati-service tenant add --id 2 --name 二分院"), expected);
         for line in [
             "pati-service tenant add --id 0 --name a",
             "pati-service tenant add --id x --name a",
@@ -212,11 +179,7 @@ mod tests {
 
     #[test]
     fn what_does_not_exist_is_refused() {
-        for line in [
-            "pati-service backup",
-            "pati-service serve --fast",
-            "pati-service --demo",
-        ] {
+        for line in ["pati-service backup", "pati-service serve --fast", "pati-service --demo"] {
             assert!(parse(line).is_err(), "{line}");
         }
     }
@@ -225,17 +188,12 @@ mod tests {
     #[test]
     fn the_examples_are_accepted() {
         let help = Cli::command().render_help().to_string();
-        let lines: Vec<_> = EXAMPLES
-            .lines()
-            .filter(|line| line.starts_with("  "))
-            .collect();
+        let lines: Vec<_> = EXAMPLES.lines().filter(|line| line.starts_with("  ")).collect();
         assert!(lines.len() >= 7);
         for line in lines {
             assert!(help.contains(line.trim()), "{line}");
             let (example, _) = line.trim().split_once("  ").expect("an explanation");
-            let words = example
-                .split(' ')
-                .skip_while(|word| word.starts_with("PATI_"));
+            let words = example.split(' ').skip_while(|word| word.starts_with("PATI_"));
             assert!(Cli::try_parse_from(words).is_ok(), "{example}");
         }
     }

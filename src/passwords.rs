@@ -19,7 +19,8 @@ const LANES: u32 = 1;
 
 /// The hash of a password that nobody knows, made with the parameters above: what is compared when there is no
 /// account, so that the answer takes as long as when there is one.
-const NOBODYS_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$Cl1HiwckfGSO0rnKVFP2bQ$cJBERxjTV69xBRUsNYKUGx4jk+t2Ey2rcaKvGI9cWwo";
+const NOBODYS_HASH: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$Cl1HiwckfGSO0rnKVFP2bQ$cJBERxjTV69xBRUsNYKUGx4jk+t2Ey2rcaKvGI9cWwo";
 
 /// A password as a patient chose it: 8 to 64 characters of any script.
 #[derive(Clone)]
@@ -112,17 +113,9 @@ impl PasswordHasher {
         &self,
         work: impl FnOnce() -> Result<T, PasswordError> + Send + 'static,
     ) -> Result<T, PasswordError> {
-        let admission = Arc::clone(&self.admitted)
-            .try_acquire_owned()
-            .map_err(|_| PasswordError::Busy)?;
-        let turn = Arc::clone(&self.hashing)
-            .acquire_owned()
-            .await
-            .map_err(failed)?;
-        let permits = Permits {
-            _admission: admission,
-            _turn: turn,
-        };
+        let admission = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| PasswordError::Busy)?;
+        let turn = Arc::clone(&self.hashing).acquire_owned().await.map_err(failed)?;
+        let permits = Permits { _admission: admission, _turn: turn };
         let task = tokio::task::spawn_blocking(move || {
             let result = work();
             drop(permits);
@@ -144,9 +137,7 @@ fn argon2id() -> Result<Argon2<'static>, PasswordError> {
 }
 
 fn hash_now(password: &Password) -> Result<String, PasswordError> {
-    let hash: PasswordHash = argon2id()?
-        .hash_password(password.0.as_bytes())
-        .map_err(failed)?;
+    let hash: PasswordHash = argon2id()?.hash_password(password.0.as_bytes()).map_err(failed)?;
     Ok(hash.to_string())
 }
 
@@ -181,13 +172,7 @@ mod tests {
         for accepted in ["12345678", &"字".repeat(8), &"字".repeat(64)] {
             assert!(Password::parse(accepted).is_ok(), "{accepted}");
         }
-        for refused in [
-            "",
-            "1234567",
-            &"字".repeat(7),
-            &"字".repeat(65),
-            &"x".repeat(100_000),
-        ] {
+        for refused in ["", "1234567", &"字".repeat(7), &"字".repeat(65), &"x".repeat(100_000)] {
             assert_eq!(Password::parse(refused).map(|_| ()), Err(PasswordLength));
         }
     }
@@ -200,50 +185,26 @@ mod tests {
     #[tokio::test]
     async fn only_the_right_password_fits_its_hash() {
         let hasher = PasswordHasher::new(2, 8);
-        let phc = hasher
-            .hash(password("correct horse"))
-            .await
-            .expect("hashed");
+        let phc = hasher.hash(password("correct horse")).await.expect("hashed");
         assert!(phc.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{phc}");
-        assert!(
-            hasher
-                .verify(password("correct horse"), phc.clone())
-                .await
-                .expect("compared")
-        );
-        assert!(
-            !hasher
-                .verify(password("wrong horse"), phc.clone())
-                .await
-                .expect("compared")
-        );
-        let again = hasher
-            .hash(password("correct horse"))
-            .await
-            .expect("hashed");
+        assert!(hasher.verify(password("correct horse"), phc.clone()).await.expect("compared"));
+        assert!(!hasher.verify(password("wrong horse"), phc.clone()).await.expect("compared"));
+        let again = hasher.hash(password("correct horse")).await.expect("hashed");
         assert_ne!(phc, again, "a salt of its own");
     }
 
     #[tokio::test]
     async fn what_is_no_hash_is_our_fault() {
         let hasher = PasswordHasher::new(1, 1);
-        let result = hasher
-            .verify(password("12345678"), "plain text".into())
-            .await;
-        assert!(
-            matches!(result, Err(PasswordError::Failed(_))),
-            "{result:?}"
-        );
+        let result = hasher.verify(password("12345678"), "plain text".into()).await;
+        assert!(matches!(result, Err(PasswordError::Failed(_))), "{result:?}");
     }
 
     /// The dummy costs what a real comparison costs only while their parameters are the same.
     #[tokio::test]
     async fn nobodys_hash_is_a_real_one_with_the_same_parameters() {
         let hasher = PasswordHasher::new(1, 1);
-        hasher
-            .verify_dummy(password("12345678"))
-            .await
-            .expect("compared");
+        hasher.verify_dummy(password("12345678")).await.expect("compared");
         let real = hasher.hash(password("12345678")).await.expect("hashed");
         let shape = |phc: &str| {
             let fields: Vec<_> = phc.split('$').collect();
@@ -270,10 +231,7 @@ mod tests {
         assert!(poll_once(&mut second).await.is_pending());
         let refused = poll_once(&mut third).await;
         finish.send(()).expect("the first listens");
-        assert!(
-            matches!(refused, Poll::Ready(Err(PasswordError::Busy))),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, Poll::Ready(Err(PasswordError::Busy))), "{refused:?}");
 
         first.await.expect("finished");
         second.await.expect("its turn came");
@@ -289,9 +247,6 @@ mod tests {
         drop(gone);
         let refused = poll_once(&mut Box::pin(hasher.run(|| Ok(())))).await;
         finish.send(()).expect("the work still runs");
-        assert!(
-            matches!(refused, Poll::Ready(Err(PasswordError::Busy))),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, Poll::Ready(Err(PasswordError::Busy))), "{refused:?}");
     }
 }

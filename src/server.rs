@@ -11,7 +11,9 @@ use actix_web::dev::Server;
 use actix_web::{App as Routes, HttpServer, web};
 use actors::{Availability, Clock, ClockActor, DirectoryConfig, LoadError, ScheduleDirectory, SystemClock};
 use domain::Timestamp;
-use storage::{CloseError, OpenError, OsRandom, Random, Sequences, Storage, StorageOptions, UnlockError, Vault};
+use storage::{
+    CloseError, OpenError, OsRandom, Random, Sequences, Storage, StorageOptions, UnlockError, Vault,
+};
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -83,7 +85,9 @@ pub enum ServeError {
     #[error(transparent)]
     Demo(#[from] ImportError),
     /// A stored schedule cannot be served.
-    #[error("a stored schedule cannot be served: {0}; `pati-service verify` tells whether the data is damaged")]
+    #[error(
+        "a stored schedule cannot be served: {0}; `pati-service verify` tells whether the data is damaged"
+    )]
     Load(#[from] LoadError),
     /// The SMS provider cannot be set up.
     #[error(transparent)]
@@ -311,11 +315,11 @@ fn listen_admin(settings: &Settings, app: &web::Data<App>, edge: &Edge) -> Resul
     let server = HttpServer::new(move || {
         Routes::new().app_data(app.clone()).wrap(edge.clone()).configure(routes::probes)
     });
-    let server = server
-        .workers(1)
-        .disable_signals()
-        .bind(address)
-        .map_err(|source| ServeError::Bind { setting: "server.admin_bind", address, source })?;
+    let server = server.workers(1).disable_signals().bind(address).map_err(|source| ServeError::Bind {
+        setting: "server.admin_bind",
+        address,
+        source,
+    })?;
     for address in server.addrs() {
         tracing::info!(%address, "listening for the administrator");
     }

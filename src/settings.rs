@@ -102,11 +102,7 @@ pub struct Storage {
 
 impl Default for Storage {
     fn default() -> Self {
-        Self {
-            path: PathBuf::from("data"),
-            cache_mb: 64,
-            min_free_mb: 256,
-        }
+        Self { path: PathBuf::from("data"), cache_mb: 16, min_free_mb: 256 }
     }
 }
 
@@ -123,10 +119,7 @@ pub struct Clinic {
 
 impl Default for Clinic {
     fn default() -> Self {
-        Self {
-            default_tenant: values::FIRST_TENANT,
-            time_zone: NamedZone::shanghai(),
-        }
+        Self { default_tenant: values::FIRST_TENANT, time_zone: NamedZone::shanghai() }
     }
 }
 
@@ -144,10 +137,7 @@ pub struct Auth {
 
 impl Default for Auth {
     fn default() -> Self {
-        Self {
-            token_ttl_minutes: 10_080,
-            staff_token_ttl_minutes: 720,
-        }
+        Self { token_ttl_minutes: 10_080, staff_token_ttl_minutes: 720 }
     }
 }
 
@@ -264,11 +254,7 @@ pub struct Wechat {
 
 impl Default for Wechat {
     fn default() -> Self {
-        Self {
-            api_base: values::WECHAT_API,
-            oauth_base: values::WECHAT_OAUTH,
-            pay_base: values::WECHAT_PAY,
-        }
+        Self { api_base: values::WECHAT_API, oauth_base: values::WECHAT_OAUTH, pay_base: values::WECHAT_PAY }
     }
 }
 

@@ -187,10 +187,7 @@ impl Sms {
             .no_proxy()
             .build()
             .map_err(|cause| SmsSetupError(cause.without_url().to_string()))?;
-        Ok(Self::Webhook(Webhook {
-            client,
-            url: url.to_owned(),
-        }))
+        Ok(Self::Webhook(Webhook { client, url: url.to_owned() }))
     }
 
     /// Sends one message; returns when the provider has taken it.
@@ -214,12 +211,7 @@ impl Sms {
 }
 
 impl Webhook {
-    async fn post(
-        &self,
-        tenant: TenantId,
-        phone: &Phone,
-        template: Template<'_>,
-    ) -> Result<(), SmsError> {
+    async fn post(&self, tenant: TenantId, phone: &Phone, template: Template<'_>) -> Result<(), SmsError> {
         let message = WebhookMessage {
             tenant: tenant.to_string(),
             phone: phone.as_str(),
@@ -228,11 +220,7 @@ impl Webhook {
         };
         let response = self.client.post(&self.url).json(&message).send().await;
         let response = response.map_err(|cause| {
-            if cause.is_connect() || cause.is_builder() {
-                SmsError::Unreachable
-            } else {
-                SmsError::NoAnswer
-            }
+            if cause.is_connect() || cause.is_builder() { SmsError::Unreachable } else { SmsError::NoAnswer }
         })?;
         if response.status().is_success() {
             Ok(())

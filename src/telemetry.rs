@@ -24,9 +24,7 @@ pub struct TelemetryError(String);
 /// When something else of the process logs already.
 pub fn start() -> Result<(), TelemetryError> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(USUAL));
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let started = if io::stderr().is_terminal() {
         lines.finish().try_init()
     } else {
@@ -57,10 +55,7 @@ mod tests {
 
     impl Write for Lines {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .write(bytes)
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -73,10 +68,7 @@ mod tests {
     fn a_panic_tells_its_place_and_not_its_words() {
         let lines = Lines::default();
         let writer = lines.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .json()
-            .with_writer(move || writer.clone())
-            .finish();
+        let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
 
         let usual = panic::take_hook();
         panic::set_hook(Box::new(log_panic));
@@ -86,11 +78,7 @@ mod tests {
         panic::set_hook(usual);
 
         assert!(result.is_err());
-        let bytes = lines
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let bytes = lines.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let text = String::from_utf8(bytes).expect("UTF-8");
         assert!(text.contains("telemetry.rs"), "{text}");
         assert!(!text.contains("138"), "{text}");

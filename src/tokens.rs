@@ -240,11 +240,7 @@ mod tests {
     fn a_token_ends_at_its_second_without_leeway() {
         let token = tokens().issue(&patient()).expect("signed");
         let end = patient().expires_at;
-        assert!(
-            tokens()
-                .verify(&token, end.minus(Duration::from_millis(1)))
-                .is_ok()
-        );
+        assert!(tokens().verify(&token, end.minus(Duration::from_millis(1))).is_ok());
         assert_eq!(tokens().verify(&token, end), Err(TokenError::Expired));
     }
 
@@ -256,38 +252,23 @@ mod tests {
             format!("{header}.{}.", URL_SAFE_NO_PAD.encode(claims().to_string()))
         };
         for alg in ["none", "None", "NONE", "", "RS256", "ES256", "HS256"] {
-            assert_eq!(
-                tokens().verify(&unsigned(alg), NOW),
-                Err(TokenError::NotOurs),
-                "{alg}"
-            );
+            assert_eq!(tokens().verify(&unsigned(alg), NOW), Err(TokenError::NotOurs), "{alg}");
         }
         for algorithm in [Algorithm::HS384, Algorithm::HS512] {
             let token = signed(&claims(), algorithm);
-            assert_eq!(
-                tokens().verify(&token, NOW),
-                Err(TokenError::NotOurs),
-                "{algorithm:?}"
-            );
+            assert_eq!(tokens().verify(&token, NOW), Err(TokenError::NotOurs), "{algorithm:?}");
         }
     }
 
     #[test]
     fn another_key_is_refused() {
-        let token = Tokens::new(&[8; 32])
-            .expect("long enough")
-            .issue(&patient())
-            .expect("signed");
+        let token = Tokens::new(&[8; 32]).expect("long enough").issue(&patient()).expect("signed");
         assert_eq!(tokens().verify(&token, NOW), Err(TokenError::NotOurs));
     }
 
     #[test]
     fn changed_claims_are_refused() {
-        assert!(
-            tokens()
-                .verify(&signed(&claims(), Algorithm::HS256), NOW)
-                .is_ok()
-        );
+        assert!(tokens().verify(&signed(&claims(), Algorithm::HS256), NOW).is_ok());
         for (claim, value) in [
             ("iss", json!("somebody")),
             ("iss", Value::Null),
@@ -307,11 +288,7 @@ mod tests {
             let mut claims = claims();
             claims[claim] = value.clone();
             let token = signed(&claims, Algorithm::HS256);
-            assert_eq!(
-                tokens().verify(&token, NOW),
-                Err(TokenError::NotOurs),
-                "{claim} {value}"
-            );
+            assert_eq!(tokens().verify(&token, NOW), Err(TokenError::NotOurs), "{claim} {value}");
         }
     }
 
@@ -321,11 +298,7 @@ mod tests {
             let mut claims = claims();
             claims.as_object_mut().expect("an object").remove(claim);
             let token = signed(&claims, Algorithm::HS256);
-            assert_eq!(
-                tokens().verify(&token, NOW),
-                Err(TokenError::NotOurs),
-                "{claim}"
-            );
+            assert_eq!(tokens().verify(&token, NOW), Err(TokenError::NotOurs), "{claim}");
         }
     }
 
@@ -341,14 +314,7 @@ mod tests {
             let verified = tokens().verify(&changed, NOW);
             assert_eq!(verified, Err(TokenError::NotOurs), "character {index}");
         }
-        for odd in [
-            "",
-            ".",
-            "..",
-            "a.b.c",
-            &token[..token.len() - 1],
-            &"x".repeat(100_000),
-        ] {
+        for odd in ["", ".", "..", "a.b.c", &token[..token.len() - 1], &"x".repeat(100_000)] {
             assert_eq!(tokens().verify(odd, NOW), Err(TokenError::NotOurs));
         }
     }

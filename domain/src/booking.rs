@@ -1,8 +1,8 @@
 //! A booking: one patient's claim to one slot, and how far it has come.
 
 use crate::ids::{
-    BookingCode, BookingId, DepartmentId, DoctorId, MemberId, PatientId, ScheduleId, SerialNo,
-    StaffId, UserId,
+    BookingCode, BookingId, DepartmentId, DoctorId, MemberId, PatientId, ScheduleId, SerialNo, StaffId,
+    UserId,
 };
 use crate::money::Fen;
 use crate::schedule::ClinicKind;
@@ -213,14 +213,7 @@ mod tests {
     fn statuses_have_codes() {
         let at = Timestamp::ZERO;
         assert_eq!(Status::Booked.code(), 0);
-        assert_eq!(
-            Status::Cancelled {
-                at,
-                by: Canceller::Patient
-            }
-            .code(),
-            1
-        );
+        assert_eq!(Status::Cancelled { at, by: Canceller::Patient }.code(), 1);
         assert_eq!(Status::Registered { at }.code(), 2);
         assert_eq!(Status::NoShow { at }.code(), 3);
     }

@@ -5,9 +5,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::ids::{
-    BookingCode, BookingId, DoctorId, MemberId, PatientId, SerialNo, StaffId, UserId,
-};
+use crate::ids::{BookingCode, BookingId, DoctorId, MemberId, PatientId, SerialNo, StaffId, UserId};
 use crate::schedule::SlotPlan;
 use crate::time::{Date, Timestamp};
 

@@ -31,18 +31,12 @@ impl Decision {
     }
 
     fn one(event: Event) -> Self {
-        Self {
-            events: vec![event],
-            reply: Reply::Done,
-        }
+        Self { events: vec![event], reply: Reply::Done }
     }
 
     fn unchanged(reply: Reply) -> Self {
         // An empty vector allocates nothing.
-        Self {
-            events: Vec::new(),
-            reply,
-        }
+        Self { events: Vec::new(), reply }
     }
 }
 
@@ -67,12 +61,7 @@ impl ScheduleState {
     ///
     /// Of several rejections the first by [`Rejection::precedence`] is given. A repeat of what is
     /// done is no rejection: it has no events and the same reply.
-    pub fn decide(
-        &self,
-        command: &Command,
-        now: Timestamp,
-        policy: &Policy,
-    ) -> Result<Decision, Rejection> {
+    pub fn decide(&self, command: &Command, now: Timestamp, policy: &Policy) -> Result<Decision, Rejection> {
         match command {
             Command::Presubmit(presubmit) => self.presubmit(presubmit, now, policy),
             Command::Submit(submit) => self.submit(submit, now, policy),
@@ -96,9 +85,7 @@ impl Schedule {
         if self.is_stopped() {
             return Err(Rejection::Stopped);
         }
-        let release_day = self
-            .date
-            .saturating_add_days(-i32::from(policy.horizon_days));
+        let release_day = self.date.saturating_add_days(-i32::from(policy.horizon_days));
         if now < policy.zone.instant(release_day, policy.release_time) {
             return Err(Rejection::NotReleased);
         }

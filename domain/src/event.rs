@@ -204,9 +204,7 @@ impl Schedule {
             }
             Event::Stopped { at, by, .. } => self.standing = Standing::Stopped { at: *at, by: *by },
             Event::Reopened { .. } => self.standing = Standing::Open,
-            Event::Relocated {
-                location, doctor, ..
-            } => {
+            Event::Relocated { location, doctor, .. } => {
                 if let Some(location) = location {
                     self.location.clone_from(location);
                 }

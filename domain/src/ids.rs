@@ -37,11 +37,7 @@ fn parse_digits(text: &str) -> Result<u64, IdError> {
             None => too_large = true,
         }
     }
-    if too_large {
-        Err(IdError::OutOfRange)
-    } else {
-        Ok(value)
-    }
+    if too_large { Err(IdError::OutOfRange) } else { Ok(value) }
 }
 
 macro_rules! id {
@@ -199,10 +195,7 @@ mod tests {
     fn ids_take_their_range_and_nothing_else() {
         assert_eq!(UserId::new(0), Err(IdError::OutOfRange));
         assert_eq!(UserId::new(1).map(UserId::get), Ok(1));
-        assert_eq!(
-            UserId::new(MAX_ID).map(UserId::get),
-            Ok(9_007_199_254_740_991)
-        );
+        assert_eq!(UserId::new(MAX_ID).map(UserId::get), Ok(9_007_199_254_740_991));
         assert_eq!(UserId::new(MAX_ID + 1), Err(IdError::OutOfRange));
     }
 
@@ -210,30 +203,14 @@ mod tests {
     fn ids_are_read_from_decimal_digits_only() {
         assert_eq!(PatientId::parse("000000042"), PatientId::new(42));
         assert_eq!(PatientId::parse(&"0".repeat(300)), Err(IdError::OutOfRange));
-        assert_eq!(
-            PatientId::parse(&format!("{}7", "0".repeat(300))),
-            PatientId::new(7)
-        );
-        for wrong in [
-            "", " 1", "1 ", "+1", "-1", "1.0", "0x1", "１", "1e3", "null",
-        ] {
-            assert_eq!(
-                PatientId::parse(wrong),
-                Err(IdError::NotANumber),
-                "{wrong:?}"
-            );
+        assert_eq!(PatientId::parse(&format!("{}7", "0".repeat(300))), PatientId::new(7));
+        for wrong in ["", " 1", "1 ", "+1", "-1", "1.0", "0x1", "１", "1e3", "null"] {
+            assert_eq!(PatientId::parse(wrong), Err(IdError::NotANumber), "{wrong:?}");
         }
-        for large in [
-            "9007199254740992",
-            "18446744073709551616",
-            "99999999999999999999999",
-        ] {
+        for large in ["9007199254740992", "18446744073709551616", "99999999999999999999999"] {
             assert_eq!(PatientId::parse(large), Err(IdError::OutOfRange), "{large}");
         }
-        assert_eq!(
-            PatientId::parse("99999999999999999999999x"),
-            Err(IdError::NotANumber)
-        );
+        assert_eq!(PatientId::parse("99999999999999999999999x"), Err(IdError::NotANumber));
     }
 
     #[test]
@@ -247,10 +224,7 @@ mod tests {
     #[test]
     fn codes_have_eight_digits() {
         assert_eq!(BookingCode::new(42).unwrap().to_string(), "00000042");
-        assert_eq!(
-            BookingCode::new(99_999_999).unwrap().to_string(),
-            "99999999"
-        );
+        assert_eq!(BookingCode::new(99_999_999).unwrap().to_string(), "99999999");
         assert_eq!(BookingCode::new(0), Err(IdError::OutOfRange));
         assert_eq!(BookingCode::new(100_000_000), Err(IdError::OutOfRange));
     }

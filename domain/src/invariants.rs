@@ -88,10 +88,7 @@ impl ScheduleState {
     pub fn check(&self) -> Result<(), BrokenInvariant> {
         for invariant in Invariant::ALL {
             if !invariant.holds(self) {
-                return Err(BrokenInvariant {
-                    invariant,
-                    schedule: self.schedule.id,
-                });
+                return Err(BrokenInvariant { invariant, schedule: self.schedule.id });
             }
         }
         Ok(())
@@ -150,10 +147,7 @@ fn stopped_is_empty(state: &ScheduleState) -> bool {
     if !state.schedule.is_stopped() {
         return true;
     }
-    let held = state
-        .occupancies
-        .iter()
-        .any(|one| matches!(one, Occupancy::Held(_)));
+    let held = state.occupancies.iter().any(|one| matches!(one, Occupancy::Held(_)));
     !held && state.live_bookings().next().is_none()
 }
 
@@ -179,9 +173,7 @@ fn charge_fits_status(booking: &Booking) -> bool {
 fn booking_fits_schedule(state: &ScheduleState) -> bool {
     let schedule = &state.schedule;
     state.bookings().all(|booking| {
-        booking.schedule == schedule.id
-            && booking.date == schedule.date
-            && booking.period == schedule.period
+        booking.schedule == schedule.id && booking.date == schedule.date && booking.period == schedule.period
     })
 }
 
@@ -189,9 +181,7 @@ fn booking_fits_schedule(state: &ScheduleState) -> bool {
 mod tests {
     use super::*;
     use crate::booking::Owner;
-    use crate::ids::{
-        BookingCode, BookingId, DepartmentId, MemberId, PatientId, SerialNo, StaffId, UserId,
-    };
+    use crate::ids::{BookingCode, BookingId, DepartmentId, MemberId, PatientId, SerialNo, StaffId, UserId};
     use crate::money::Fen;
     use crate::schedule::{Channel, ClinicKind, Schedule, SlotPlan, Standing};
     use crate::state::Hold;
@@ -207,10 +197,7 @@ mod tests {
             code: BookingCode::new(1).unwrap(),
             schedule: ScheduleId::new(1).unwrap(),
             serial: serial(number),
-            owner: Owner::Account {
-                user: UserId::new(id).unwrap(),
-                member: MemberId::new(id).unwrap(),
-            },
+            owner: Owner::Account { user: UserId::new(id).unwrap(), member: MemberId::new(id).unwrap() },
             patient: PatientId::new(id).unwrap(),
             date: Date::parse("2026-12-01").unwrap(),
             period: Period::Am,
@@ -250,18 +237,11 @@ mod tests {
 
     fn held_by(user: u64) -> Occupancy {
         let until = Timestamp::from_millis(1);
-        Occupancy::Held(Hold {
-            user: UserId::new(user).unwrap(),
-            since: Timestamp::ZERO,
-            until,
-        })
+        Occupancy::Held(Hold { user: UserId::new(user).unwrap(), since: Timestamp::ZERO, until })
     }
 
     fn first(state: &mut ScheduleState) -> &mut Booking {
-        state
-            .bookings
-            .get_mut(&BookingId::new(10).unwrap())
-            .unwrap()
+        state.bookings.get_mut(BookingId::new(10).unwrap()).unwrap()
     }
 
     type Damage = fn(&mut ScheduleState);
@@ -269,22 +249,10 @@ mod tests {
     /// Each damage, and all the invariants that it breaks.
     const DAMAGES: [(Damage, &[Invariant]); 14] = [
         (|_| {}, &[]),
-        (
-            |state| state.occupancies[0] = Occupancy::Free,
-            &[Invariant::OneBookingPerSlot],
-        ),
-        (
-            |state| state.occupancies.swap(0, 1),
-            &[Invariant::OneBookingPerSlot],
-        ),
-        (
-            |state| state.occupancies[2] = state.occupancies[0],
-            &[Invariant::OneBookingPerSlot],
-        ),
-        (
-            |state| first(state).serial = serial(3),
-            &[Invariant::OneBookingPerSlot],
-        ),
+        (|state| state.occupancies[0] = Occupancy::Free, &[Invariant::OneBookingPerSlot]),
+        (|state| state.occupancies.swap(0, 1), &[Invariant::OneBookingPerSlot]),
+        (|state| state.occupancies[2] = state.occupancies[0], &[Invariant::OneBookingPerSlot]),
+        (|state| first(state).serial = serial(3), &[Invariant::OneBookingPerSlot]),
         (
             |state| {
                 let (at, by) = (Timestamp::ZERO, crate::booking::Canceller::Patient);
@@ -292,14 +260,8 @@ mod tests {
             },
             &[Invariant::OneBookingPerSlot],
         ),
-        (
-            |state| state.occupancies.push(Occupancy::Free),
-            &[Invariant::SlotsAscend],
-        ),
-        (
-            |state| state.schedule.slots[3].time = TimeOfDay::MIDNIGHT,
-            &[Invariant::SlotsAscend],
-        ),
+        (|state| state.occupancies.push(Occupancy::Free), &[Invariant::SlotsAscend]),
+        (|state| state.schedule.slots[3].time = TimeOfDay::MIDNIGHT, &[Invariant::SlotsAscend]),
         (
             |state| {
                 state.occupancies[2] = held_by(7);
@@ -318,18 +280,9 @@ mod tests {
             },
             &[Invariant::StoppedIsEmpty],
         ),
-        (
-            |state| first(state).charge = Charge::Paid,
-            &[Invariant::ChargeFitsStatus],
-        ),
-        (
-            |state| first(state).schedule = ScheduleId::new(2).unwrap(),
-            &[Invariant::BookingFitsSchedule],
-        ),
-        (
-            |state| first(state).period = Period::Pm,
-            &[Invariant::BookingFitsSchedule],
-        ),
+        (|state| first(state).charge = Charge::Paid, &[Invariant::ChargeFitsStatus]),
+        (|state| first(state).schedule = ScheduleId::new(2).unwrap(), &[Invariant::BookingFitsSchedule]),
+        (|state| first(state).period = Period::Pm, &[Invariant::BookingFitsSchedule]),
     ];
 
     #[test]
@@ -337,10 +290,8 @@ mod tests {
         for (number, (damage, broken)) in DAMAGES.into_iter().enumerate() {
             let mut state = state();
             damage(&mut state);
-            let found: Vec<_> = Invariant::ALL
-                .into_iter()
-                .filter(|invariant| !invariant.holds(&state))
-                .collect();
+            let found: Vec<_> =
+                Invariant::ALL.into_iter().filter(|invariant| !invariant.holds(&state)).collect();
             assert_eq!(found, broken, "damage {number}");
             let first = state.check().err().map(|broken| broken.invariant);
             assert_eq!(first, broken.first().copied(), "damage {number}");
@@ -350,12 +301,7 @@ mod tests {
     #[test]
     fn every_invariant_is_broken_once() {
         for invariant in Invariant::ALL {
-            assert!(
-                DAMAGES
-                    .iter()
-                    .any(|(_, broken)| broken.contains(&invariant)),
-                "{invariant}"
-            );
+            assert!(DAMAGES.iter().any(|(_, broken)| broken.contains(&invariant)), "{invariant}");
         }
     }
 

@@ -16,6 +16,7 @@ mod decide;
 mod event;
 mod ids;
 mod invariants;
+mod ledger;
 mod money;
 mod people;
 mod policy;
@@ -27,14 +28,14 @@ mod zone;
 
 pub use booking::{Booking, Canceller, Charge, Owner, Status};
 pub use command::{
-    AddSlots, Booker, Cancel, CancelBy, CheckIn, Command, Correct, NewBooking, NoShow, Paid,
-    PatientFacts, Presubmit, Reason, ReasonError, Relocate, Reopen, Stop, Submit,
+    AddSlots, Booker, Cancel, CancelBy, CheckIn, Command, Correct, NewBooking, NoShow, Paid, PatientFacts,
+    Presubmit, Reason, ReasonError, Relocate, Reopen, Stop, Submit,
 };
 pub use decide::{Decision, Reply};
 pub use event::Event;
 pub use ids::{
-    BookingCode, BookingId, DepartmentId, DoctorId, IdError, MAX_ID, MemberId, PatientId,
-    ScheduleId, SerialNo, SessionId, StaffId, TenantId, UserId,
+    BookingCode, BookingId, DepartmentId, DoctorId, IdError, MAX_ID, MemberId, PatientId, ScheduleId,
+    SerialNo, SessionId, StaffId, TenantId, UserId,
 };
 pub use invariants::{BrokenInvariant, Invariant};
 pub use money::{Fen, MoneyError};

@@ -125,10 +125,7 @@ impl IdNumber {
         if CHECK_CHARACTERS[sum as usize % CHECK_CHARACTERS.len()] != *check {
             return Err(PersonError::IdNumberChecksum);
         }
-        Ok(Self {
-            text: text.into(),
-            birthday,
-        })
+        Ok(Self { text: text.into(), birthday })
     }
 
     /// The eighteen characters, with a capital X if there is one.
@@ -143,11 +140,7 @@ impl IdNumber {
 
     /// The gender that the number names; never unknown.
     pub fn gender(&self) -> Gender {
-        if self.text.as_bytes()[16] % 2 == 1 {
-            Gender::Male
-        } else {
-            Gender::Female
-        }
+        if self.text.as_bytes()[16] % 2 == 1 { Gender::Male } else { Gender::Female }
     }
 
     /// Three characters, eleven stars, four characters.
@@ -210,11 +203,7 @@ impl Age {
     /// The age on a day; nothing before birth.
     pub fn between(birthday: Date, today: Date) -> Self {
         if today <= birthday {
-            return Self {
-                years: 0,
-                months: 0,
-                days_lived: 0,
-            };
+            return Self { years: 0, months: 0, days_lived: 0 };
         }
         let years_apart = i32::from(today.year()) - i32::from(birthday.year());
         let months_apart = i32::from(today.month()) - i32::from(birthday.month());
@@ -222,11 +211,7 @@ impl Age {
         if today.day() < birthday.day() {
             months -= 1;
         }
-        Self {
-            years: months / 12,
-            months: months % 12,
-            days_lived: birthday.days_until(today),
-        }
+        Self { years: months / 12, months: months % 12, days_lived: birthday.days_until(today) }
     }
 }
 
@@ -344,11 +329,7 @@ mod tests {
         assert_eq!(PersonName::parse(" 张三 ").unwrap().as_str(), "张三");
         assert!(PersonName::parse(&"张".repeat(50)).is_ok());
         for wrong in ["", "  ", "张\n三", "a\u{0}b", "a\u{85}b", &"张".repeat(51)] {
-            assert_eq!(
-                PersonName::parse(wrong),
-                Err(PersonError::Name),
-                "{wrong:?}"
-            );
+            assert_eq!(PersonName::parse(wrong), Err(PersonError::Name), "{wrong:?}");
         }
     }
 

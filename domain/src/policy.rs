@@ -42,11 +42,7 @@ impl Policy {
             cancel_before: Duration::ZERO,
             visits_per_patient_per_day: DailyVisits::Two,
             max_active_per_user: 10,
-            no_show: NoShowPolicy {
-                limit: 3,
-                window_days: 180,
-                ban_days: 30,
-            },
+            no_show: NoShowPolicy { limit: 3, window_days: 180, ban_days: 30 },
             zone,
         }
     }
@@ -76,18 +72,12 @@ pub struct NoShowPolicy {
 impl NoShowPolicy {
     /// The first day on which a patient may book again, if the visits missed up to `today` bar
     /// the patient from today on. A visit counts while it is less than `window_days` old.
-    pub fn barred_until(
-        &self,
-        missed: impl IntoIterator<Item = Date>,
-        today: Date,
-    ) -> Option<Date> {
+    pub fn barred_until(&self, missed: impl IntoIterator<Item = Date>, today: Date) -> Option<Date> {
         if self.limit == 0 {
             return None;
         }
         let window = 0..i32::from(self.window_days);
-        let recent = missed
-            .into_iter()
-            .filter(|day| window.contains(&day.days_until(today)));
+        let recent = missed.into_iter().filter(|day| window.contains(&day.days_until(today)));
         if recent.count() < usize::from(self.limit) {
             return None;
         }
@@ -100,19 +90,12 @@ mod tests {
     use super::*;
 
     fn days(texts: &[&str]) -> Vec<Date> {
-        texts
-            .iter()
-            .map(|text| Date::parse(text).unwrap())
-            .collect()
+        texts.iter().map(|text| Date::parse(text).unwrap()).collect()
     }
 
     #[test]
     fn enough_missed_visits_within_the_window_bar_the_patient() {
-        let policy = NoShowPolicy {
-            limit: 2,
-            window_days: 10,
-            ban_days: 30,
-        };
+        let policy = NoShowPolicy { limit: 2, window_days: 10, ban_days: 30 };
         let today = Date::parse("2026-05-11").unwrap();
         let barred = |missed: &[&str]| policy.barred_until(days(missed), today);
         assert_eq!(barred(&[]), None);
@@ -126,11 +109,7 @@ mod tests {
 
     #[test]
     fn a_limit_of_zero_bars_nobody() {
-        let policy = NoShowPolicy {
-            limit: 0,
-            window_days: 10,
-            ban_days: 30,
-        };
+        let policy = NoShowPolicy { limit: 0, window_days: 10, ban_days: 30 };
         let today = Date::parse("2026-05-11").unwrap();
         assert_eq!(policy.barred_until(days(&["2026-05-10"; 9]), today), None);
     }

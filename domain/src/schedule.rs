@@ -77,16 +77,10 @@ impl Schedule {
     /// The place of a slot in the list. The guess hits wherever serials run from 1 without gaps.
     pub(crate) fn index_of(&self, serial: SerialNo) -> Option<usize> {
         let guess = usize::from(serial.get()) - 1;
-        if self
-            .slots
-            .get(guess)
-            .is_some_and(|plan| plan.serial == serial)
-        {
+        if self.slots.get(guess).is_some_and(|plan| plan.serial == serial) {
             return Some(guess);
         }
-        self.slots
-            .binary_search_by_key(&serial, |plan| plan.serial)
-            .ok()
+        self.slots.binary_search_by_key(&serial, |plan| plan.serial).ok()
     }
 }
 
@@ -201,23 +195,11 @@ mod tests {
         let serial = |value| SerialNo::new(value).unwrap();
         let cases = [
             (schedule(&[(1, "08:00")]), Ok(())),
-            (
-                schedule(&[(1, "08:00"), (2, "08:00"), (9, "08:10")]),
-                Ok(()),
-            ),
+            (schedule(&[(1, "08:00"), (2, "08:00"), (9, "08:10")]), Ok(())),
             (schedule(&[]), Err(ScheduleError::NoSlots)),
-            (
-                schedule(&[(1, "08:00"), (1, "08:10")]),
-                Err(ScheduleError::DuplicateSerial(serial(1))),
-            ),
-            (
-                schedule(&[(2, "08:00"), (1, "08:10")]),
-                Err(ScheduleError::SerialsDescend(serial(1))),
-            ),
-            (
-                schedule(&[(1, "08:10"), (2, "08:00")]),
-                Err(ScheduleError::TimesDescend(serial(2))),
-            ),
+            (schedule(&[(1, "08:00"), (1, "08:10")]), Err(ScheduleError::DuplicateSerial(serial(1)))),
+            (schedule(&[(2, "08:00"), (1, "08:10")]), Err(ScheduleError::SerialsDescend(serial(1)))),
+            (schedule(&[(1, "08:10"), (2, "08:00")]), Err(ScheduleError::TimesDescend(serial(2)))),
         ];
         for (schedule, outcome) in cases {
             assert_eq!(schedule.validate(), outcome, "{:?}", schedule.slots);
@@ -228,10 +210,7 @@ mod tests {
     fn five_hundred_slots_and_no_more() {
         let slots: Vec<_> = (1..=501).map(|serial| (serial, "08:00")).collect();
         assert_eq!(schedule(&slots[..500]).validate(), Ok(()));
-        assert_eq!(
-            schedule(&slots).validate(),
-            Err(ScheduleError::TooManySlots)
-        );
+        assert_eq!(schedule(&slots).validate(), Err(ScheduleError::TooManySlots));
     }
 
     #[test]

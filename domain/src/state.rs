@@ -1,11 +1,10 @@
 //! The state of one schedule: its slots and who has them.
 
-use std::collections::BTreeMap;
-
 use crate::booking::Booking;
 use crate::event::Event;
 use crate::ids::{BookingId, SerialNo, UserId};
 use crate::invariants::{BrokenInvariant, Invariant};
+use crate::ledger::Ledger;
 use crate::schedule::{Channel, Schedule, SlotPlan};
 use crate::time::Timestamp;
 use crate::zone::ClinicZone;
@@ -21,7 +20,7 @@ pub struct ScheduleState {
     /// One for each of `schedule.slots`, in the same order.
     pub(crate) occupancies: Vec<Occupancy>,
     /// All that are not cancelled, missed visits among them: they still have their slots.
-    pub(crate) bookings: BTreeMap<BookingId, Booking>,
+    pub(crate) bookings: Ledger,
 }
 
 /// Who has a slot.
@@ -82,23 +81,17 @@ impl ScheduleState {
         bookings: impl IntoIterator<Item = Booking>,
     ) -> Result<Self, BrokenInvariant> {
         let occupancies = vec![Occupancy::Free; schedule.slots.len()];
-        let mut state = Self {
-            schedule,
-            occupancies,
-            bookings: BTreeMap::new(),
-        };
+        let mut state = Self { schedule, occupancies, bookings: Ledger::default() };
         for booking in bookings {
             if booking.is_cancelled() {
                 continue;
             }
             if !state.admit(booking) {
                 let schedule = state.schedule.id;
-                return Err(BrokenInvariant {
-                    invariant: Invariant::OneBookingPerSlot,
-                    schedule,
-                });
+                return Err(BrokenInvariant { invariant: Invariant::OneBookingPerSlot, schedule });
             }
         }
+        state.bookings.shrink();
         state.check()?;
         Ok(state)
     }
@@ -112,7 +105,7 @@ impl ScheduleState {
             return false;
         }
         self.occupancies[index] = Occupancy::Booked(booking.id);
-        self.bookings.insert(booking.id, booking).is_none()
+        self.bookings.insert(booking)
     }
 
     /// The schedule as it is planned now.
@@ -123,10 +116,7 @@ impl ScheduleState {
     /// All slots, ascending by serial number.
     pub fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
         let both = self.schedule.slots.iter().zip(&self.occupancies);
-        both.map(|(plan, occupancy)| Slot {
-            plan: *plan,
-            occupancy: *occupancy,
-        })
+        both.map(|(plan, occupancy)| Slot { plan: *plan, occupancy: *occupancy })
     }
 
     /// The slots that a patient could take in the app at that instant, ascending by serial
@@ -140,8 +130,7 @@ impl ScheduleState {
         let free = self.slots().filter(move |slot| {
             slot.plan.channel == Channel::Online && slot.occupancy.at(now) == Occupancy::Free
         });
-        free.map(|slot| slot.plan)
-            .filter(move |plan| now < zone.instant(self.schedule.date, plan.time))
+        free.map(|slot| slot.plan).filter(move |plan| now < zone.instant(self.schedule.date, plan.time))
     }
 
     /// Who has a slot at that instant; `None` if there is no such slot.
@@ -152,12 +141,12 @@ impl ScheduleState {
 
     /// A booking that has not been cancelled.
     pub fn booking(&self, id: BookingId) -> Option<&Booking> {
-        self.bookings.get(&id)
+        self.bookings.get(id)
     }
 
     /// The bookings that have not been cancelled, missed visits among them, ascending by id.
     pub fn bookings(&self) -> impl Iterator<Item = &Booking> {
-        self.bookings.values()
+        self.bookings.iter()
     }
 
     /// The bookings of status 0 or 2, ascending by id.
@@ -167,14 +156,12 @@ impl ScheduleState {
 
     /// Whether a hold is alive, which would be lost if the state were dropped.
     pub fn holds_alive(&self, now: Timestamp) -> bool {
-        self.slots()
-            .any(|slot| matches!(slot.occupancy.at(now), Occupancy::Held(_)))
+        self.slots().any(|slot| matches!(slot.occupancy.at(now), Occupancy::Held(_)))
     }
 
     /// Whether this user has a live hold here: it counts towards the limit in other schedules.
     pub fn holds_for(&self, user: UserId, now: Timestamp) -> bool {
-        self.hold_of(user)
-            .is_some_and(|(_, hold)| hold.is_alive(now))
+        self.hold_of(user).is_some_and(|(_, hold)| hold.is_alive(now))
     }
 
     /// The user's hold, alive or expired, and its slot; there is one at most (INV-3).
@@ -203,13 +190,10 @@ impl ScheduleState {
             Event::HoldEnded { serial } => self.occupy(*serial, Occupancy::Free),
             Event::Booked(booking) => {
                 let admitted = self.admit(booking.clone());
-                debug_assert!(
-                    admitted,
-                    "a booking was decided for a slot that is not free"
-                );
+                debug_assert!(admitted, "a booking was decided for a slot that is not free");
             }
             Event::Cancelled { booking, .. } => {
-                if let Some(cancelled) = self.bookings.remove(booking) {
+                if let Some(cancelled) = self.bookings.remove(*booking) {
                     self.occupy(cancelled.serial, Occupancy::Free);
                 }
             }
@@ -217,7 +201,7 @@ impl ScheduleState {
             | Event::Paid { booking, .. }
             | Event::NoShowMarked { booking, .. }
             | Event::Corrected { booking, .. } => {
-                if let Some(booking) = self.bookings.get_mut(booking) {
+                if let Some(booking) = self.bookings.get_mut(*booking) {
                     booking.apply(event);
                 }
             }

@@ -93,8 +93,7 @@ impl Date {
         let year = two_digits(y3, y4).ok_or(TimeError::NotADate)?;
         let month = two_digits(m1, m2).ok_or(TimeError::NotADate)?;
         let day = two_digits(d1, d2).ok_or(TimeError::NotADate)?;
-        Self::new(i16::from(century) * 100 + i16::from(year), month, day)
-            .map_err(|_| TimeError::NotADate)
+        Self::new(i16::from(century) * 100 + i16::from(year), month, day).map_err(|_| TimeError::NotADate)
     }
 
     /// Reads `yyyy-MM-dd`, or the date of a `yyyy-MM-dd HH:mm:ss`, which clients also send.
@@ -131,10 +130,7 @@ impl Date {
 
     /// The date that many days later (or earlier, if negative).
     pub fn add_days(self, days: i32) -> Result<Self, TimeError> {
-        let ordinal = self
-            .ordinal()
-            .checked_add(days)
-            .ok_or(TimeError::OutOfRange)?;
+        let ordinal = self.ordinal().checked_add(days).ok_or(TimeError::OutOfRange)?;
         Self::from_ordinal(ordinal)
     }
 
@@ -163,9 +159,7 @@ impl Date {
     /// The date that many days after 1970-01-01.
     pub fn from_ordinal(days: i32) -> Result<Self, TimeError> {
         let offset = SignedDuration::from_hours(i64::from(days) * 24);
-        let date = EPOCH_DAY
-            .checked_add(offset)
-            .map_err(|_| TimeError::OutOfRange)?;
+        let date = EPOCH_DAY.checked_add(offset).map_err(|_| TimeError::OutOfRange)?;
         if date < Self::MIN.0 {
             return Err(TimeError::OutOfRange);
         }
@@ -176,13 +170,7 @@ impl Date {
 /// `yyyy-MM-dd`.
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:04}-{:02}-{:02}",
-            self.year(),
-            self.month(),
-            self.day()
-        )
+        write!(f, "{:04}-{:02}-{:02}", self.year(), self.month(), self.day())
     }
 }
 
@@ -227,9 +215,7 @@ impl TimeOfDay {
         let (Some(hour), Some(minute)) = (hour, minute) else {
             return Err(TimeError::NotATime);
         };
-        Ok(Self(
-            u16::from(hour.unsigned_abs()) * 60 + u16::from(minute.unsigned_abs()),
-        ))
+        Ok(Self(u16::from(hour.unsigned_abs()) * 60 + u16::from(minute.unsigned_abs())))
     }
 
     /// Minutes since midnight.
@@ -329,21 +315,9 @@ mod tests {
     #[test]
     fn a_date_time_counts_as_its_date() {
         assert_eq!(Date::parse_lenient("2026-12-01"), Ok(date("2026-12-01")));
-        assert_eq!(
-            Date::parse_lenient("2026-12-01 23:59:59"),
-            Ok(date("2026-12-01"))
-        );
-        for text in [
-            "2026-12-01 24:00:00",
-            "2026-12-01 08:00",
-            "2026-12-01  08:00:00",
-            "x 08:00:00",
-        ] {
-            assert_eq!(
-                Date::parse_lenient(text),
-                Err(TimeError::NotADate),
-                "{text:?}"
-            );
+        assert_eq!(Date::parse_lenient("2026-12-01 23:59:59"), Ok(date("2026-12-01")));
+        for text in ["2026-12-01 24:00:00", "2026-12-01 08:00", "2026-12-01  08:00:00", "x 08:00:00"] {
+            assert_eq!(Date::parse_lenient(text), Err(TimeError::NotADate), "{text:?}");
         }
     }
 
@@ -355,10 +329,7 @@ mod tests {
         for day in [Date::MIN, Date::MAX, date("2024-02-29"), date("1900-03-01")] {
             assert_eq!(Date::from_ordinal(day.ordinal()), Ok(day));
         }
-        assert_eq!(
-            Date::from_ordinal(Date::MIN.ordinal() - 1),
-            Err(TimeError::OutOfRange)
-        );
+        assert_eq!(Date::from_ordinal(Date::MIN.ordinal() - 1), Err(TimeError::OutOfRange));
         assert_eq!(Date::from_ordinal(i32::MAX), Err(TimeError::OutOfRange));
     }
 
@@ -393,10 +364,7 @@ mod tests {
         assert_eq!(end.plus(Duration::MAX), end);
         let start = Timestamp::from_millis(i64::MIN);
         assert_eq!(start.minus(Duration::MAX), start);
-        assert_eq!(
-            Timestamp::ZERO.plus(Duration::from_secs(1)).as_millis(),
-            1_000
-        );
+        assert_eq!(Timestamp::ZERO.plus(Duration::from_secs(1)).as_millis(), 1_000);
         let second = Timestamp::from_millis(1_000);
         assert_eq!(second.since(Timestamp::ZERO), Duration::from_secs(1));
         assert_eq!(Timestamp::ZERO.since(second), Duration::ZERO);

@@ -49,22 +49,15 @@ impl ClinicZone {
     /// `yyyy-MM-dd HH:mm:ss` on the clinic's clocks.
     pub fn date_time_text(&self, at: Timestamp) -> String {
         let civil = self.civil(at);
-        format!(
-            "{} {:02}:{:02}:{:02}",
-            Date(civil.date()),
-            civil.hour(),
-            civil.minute(),
-            civil.second()
-        )
+        format!("{} {:02}:{:02}:{:02}", Date(civil.date()), civil.hour(), civil.minute(), civil.second())
     }
 
     fn civil(&self, at: Timestamp) -> civil::DateTime {
-        let instant =
-            jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or(if at.as_millis() < 0 {
-                jiff::Timestamp::MIN
-            } else {
-                jiff::Timestamp::MAX
-            });
+        let instant = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or(if at.as_millis() < 0 {
+            jiff::Timestamp::MIN
+        } else {
+            jiff::Timestamp::MAX
+        });
         self.0.to_datetime(instant)
     }
 }

@@ -132,7 +132,12 @@ impl Registration<'_> {
 }
 
 /// Begins a session, if phone and password belong together.
-async fn log_in(app: &App, tenant: TenantId, phone: &Phone, password: &Password) -> Result<LoggedIn, ApiError> {
+async fn log_in(
+    app: &App,
+    tenant: TenantId,
+    phone: &Phone,
+    password: &Password,
+) -> Result<LoggedIn, ApiError> {
     for _ in 0..MAX_TRIES {
         let Some(account) = Account::of_phone(app, tenant, phone)? else {
             // Takes as long as with an account, so that the time tells nobody which phones have one.
@@ -166,7 +171,10 @@ impl Login {
     fn new(app: &App, tenant: TenantId, user: UserId, session: SessionId) -> Self {
         let issued_at = app.clock.now();
         let expires_at = issued_at.plus(app.limits.token_ttl);
-        Self { user, identity: Identity { subject: Subject::Patient(user), tenant, session, issued_at, expires_at } }
+        Self {
+            user,
+            identity: Identity { subject: Subject::Patient(user), tenant, session, issued_at, expires_at },
+        }
     }
 
     fn token(&self, app: &App) -> Result<String, ApiError> {

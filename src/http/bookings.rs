@@ -3,8 +3,8 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use actors::{Booker, Request, Target, Terms};
 use domain::{
-    Age, Booking, BookingId, Cancel, CancelBy, DepartmentId, DoctorId, MemberId, Reply, ScheduleId, SerialNo, Status,
-    TenantId,
+    Age, Booking, BookingId, Cancel, CancelBy, DepartmentId, DoctorId, MemberId, Reply, ScheduleId, SerialNo,
+    Status, TenantId,
 };
 use serde::Serialize;
 use storage::records::{BookingOwner, Certificate, PatientPersonal};
@@ -105,7 +105,11 @@ struct BookingDetail {
 }
 
 /// `POST book/presubmit`: holds a slot while the patient fills in the rest.
-pub async fn presubmit(app: web::Data<App>, patient: Patient, params: Params) -> Result<HttpResponse, ApiError> {
+pub async fn presubmit(
+    app: web::Data<App>,
+    patient: Patient,
+    params: Params,
+) -> Result<HttpResponse, ApiError> {
     let (schedule, serial) = slot_of(&params)?;
     let target = Target { tenant: patient.tenant, schedule };
     let request = Request::Presubmit { user: patient.user, serial };
@@ -154,7 +158,11 @@ fn submitted(reply: Reply) -> Result<HttpResponse, ApiError> {
 }
 
 /// `POST book/schedule`: whether the member's half-day is still free (同一时间段就诊判断).
-pub async fn check_half_day(app: web::Data<App>, patient: Patient, params: Params) -> Result<HttpResponse, ApiError> {
+pub async fn check_half_day(
+    app: web::Data<App>,
+    patient: Patient,
+    params: Params,
+) -> Result<HttpResponse, ApiError> {
     let schedule = params.required("scheduleId", "排班ID")?.parse(ScheduleId::parse)?;
     let member = params.required("memberId", "就诊人ID")?.parse(MemberId::parse)?;
     let tenant = patient.tenant;
@@ -209,7 +217,11 @@ fn visit_serial(booking: &Booking) -> Option<String> {
 }
 
 /// `GET book/{bookId}`: one booking of the account.
-pub async fn detail(app: web::Data<App>, patient: Patient, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+pub async fn detail(
+    app: web::Data<App>,
+    patient: Patient,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
     let id = Param::from_path(&request, "bookId", "预约记录ID")?.parse(BookingId::parse)?;
     let tenant = patient.tenant;
     let booking = own_booking(&app, patient, id)?;

@@ -140,7 +140,8 @@ pub async fn send_register_code(
     let is_registered = storage.contains(&account).map_err(ApiError::internal)?;
     let code = VerificationCode::random().map_err(ApiError::internal)?;
 
-    let reservation = limits.reserve(phone, network, |commit, now| codes.put(commit, phone, &code, now)).await?;
+    let reservation =
+        limits.reserve(phone, network, |commit, now| codes.put(commit, phone, &code, now)).await?;
     let template = if is_registered { Template::AlreadyRegistered } else { Template::Register(&code) };
     let Err(error) = app.sms.send(tenant, phone, template).await else { return Ok(()) };
 

@@ -19,7 +19,8 @@ struct DepartmentRow {
 
 /// `GET tenant_service/depts`: the clinic's departments, by id.
 pub async fn list(app: web::Data<App>, tenant: Tenant) -> Result<HttpResponse, ApiError> {
-    let departments = app.storage.scan(&keys::departments(tenant.id), Scan::ALL).map_err(ApiError::internal)?;
+    let departments =
+        app.storage.scan(&keys::departments(tenant.id), Scan::ALL).map_err(ApiError::internal)?;
     let rows: Vec<_> = departments
         .into_iter()
         .filter(|(_, stored)| stored.record.enabled)

@@ -31,11 +31,7 @@ struct Envelope<'a, T> {
 /// Written straight into the bytes that are sent. Data that cannot be written as JSON is our fault and answered
 /// as such (0099).
 pub fn ok<T: Serialize>(data: T) -> HttpResponse {
-    let success = Envelope {
-        status: SUCCESS,
-        message: None,
-        data,
-    };
+    let success = Envelope { status: SUCCESS, message: None, data };
     match write(&success) {
         Ok(body) => json(StatusCode::OK, body.into()),
         Err(cause) => HttpResponse::from_error(ApiError::internal(cause)),
@@ -57,20 +53,12 @@ pub fn ok_stored(body: Vec<u8>) -> HttpResponse {
 /// # Errors
 /// When `data` cannot be written as JSON, for instance a map whose keys are not strings.
 pub fn success_bytes<T: Serialize>(data: T) -> Result<Vec<u8>, serde_json::Error> {
-    write(&Envelope {
-        status: SUCCESS,
-        message: None,
-        data,
-    })
+    write(&Envelope { status: SUCCESS, message: None, data })
 }
 
 /// The bytes of a failure: no data, a sentence for the patient's eyes.
 pub(super) fn failure_bytes(status: &str, message: &str) -> Vec<u8> {
-    let failure = Envelope {
-        status,
-        message: Some(message),
-        data: (),
-    };
+    let failure = Envelope { status, message: Some(message), data: () };
     // Three strings cannot fail to become JSON; an empty body would still carry its HTTP status.
     write(&failure).unwrap_or_default()
 }
@@ -97,9 +85,7 @@ mod tests {
     use super::*;
 
     async fn body_of(response: HttpResponse) -> String {
-        let body = to_bytes(response.into_body())
-            .await
-            .expect("bytes in memory");
+        let body = to_bytes(response.into_body()).await.expect("bytes in memory");
         String::from_utf8(body.to_vec()).expect("JSON is UTF-8")
     }
 
@@ -114,14 +100,8 @@ mod tests {
         let rows = [Department { id: "101".into() }];
         let response = ok(rows);
         assert_eq!(response.status(), StatusCode::OK);
-        assert_eq!(
-            response.headers().get(CONTENT_TYPE),
-            Some(&HeaderValue::from_static("application/json"))
-        );
-        assert_eq!(
-            body_of(response).await,
-            r#"{"status":"000","message":null,"data":[{"deptId":"101"}]}"#
-        );
+        assert_eq!(response.headers().get(CONTENT_TYPE), Some(&HeaderValue::from_static("application/json")));
+        assert_eq!(body_of(response).await, r#"{"status":"000","message":null,"data":[{"deptId":"101"}]}"#);
     }
 
     #[actix_web::test]

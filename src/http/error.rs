@@ -210,20 +210,8 @@ const _: () = {
     }
 };
 
-const fn row(
-    code: ErrorCode,
-    status: &'static str,
-    http: u16,
-    message: &'static str,
-    retry: Retry,
-) -> Row {
-    Row {
-        code,
-        status,
-        http,
-        message,
-        retry,
-    }
+const fn row(code: ErrorCode, status: &'static str, http: u16, message: &'static str, retry: Retry) -> Row {
+    Row { code, status, http, message, retry }
 }
 
 impl ErrorCode {
@@ -266,35 +254,23 @@ enum Detail {
 impl ApiError {
     /// 0001: the parameter named `label` (in Chinese, as the patient reads it) is absent.
     pub fn missing(label: &'static str) -> Self {
-        Self {
-            code: ErrorCode::ParameterMissing,
-            detail: Detail::Label(label),
-        }
+        Self { code: ErrorCode::ParameterMissing, detail: Detail::Label(label) }
     }
 
     /// 0001: the parameter named `label` (in Chinese, as the patient reads it) is not what it should be.
     pub fn malformed(label: &'static str) -> Self {
-        Self {
-            code: ErrorCode::ParameterMalformed,
-            detail: Detail::Label(label),
-        }
+        Self { code: ErrorCode::ParameterMalformed, detail: Detail::Label(label) }
     }
 
     /// 0429: permitted again after `wait`, told in whole seconds and never less than one.
     pub fn too_often(wait: Duration) -> Self {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        Self {
-            code: ErrorCode::TooOften,
-            detail: Detail::RetryAfterSeconds(seconds.max(1)),
-        }
+        Self { code: ErrorCode::TooOften, detail: Detail::RetryAfterSeconds(seconds.max(1)) }
     }
 
     /// 0099: `cause` is logged once, by the edge, together with the request id.
     pub fn internal(cause: impl Into<Cause>) -> Self {
-        Self {
-            code: ErrorCode::Internal,
-            detail: Detail::Cause(cause.into()),
-        }
+        Self { code: ErrorCode::Internal, detail: Detail::Cause(cause.into()) }
     }
 
     /// Which failure it is.
@@ -331,22 +307,16 @@ impl ApiError {
             E::ParameterMissing | E::ParameterMalformed => {
                 envelope::failure_bytes(row.status, &row.message.replace("{字段}", label))
             }
-            E::Internal => {
-                envelope::failure_bytes(row.status, &row.message.replace("{编号}", request_id))
-            }
+            E::Internal => envelope::failure_bytes(row.status, &row.message.replace("{编号}", request_id)),
             _ => envelope::failure_bytes(row.status, row.message),
         };
         let mut response = envelope::json(self.status_code(), body.into());
         if let Some(seconds) = self.retry_after_seconds() {
-            response
-                .headers_mut()
-                .insert(RETRY_AFTER, HeaderValue::from(seconds));
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         if matches!(self.code, E::ShuttingDown | E::OutcomeUnknown) {
             // The next request has to find the server that comes after this one.
-            response
-                .head_mut()
-                .set_connection_type(ConnectionType::Close);
+            response.head_mut().set_connection_type(ConnectionType::Close);
         }
         response
     }
@@ -354,10 +324,7 @@ impl ApiError {
 
 impl From<ErrorCode> for ApiError {
     fn from(code: ErrorCode) -> Self {
-        Self {
-            code,
-            detail: Detail::None,
-        }
+        Self { code, detail: Detail::None }
     }
 }
 

@@ -81,7 +81,11 @@ pub fn read(
 ///
 /// # Errors
 /// Whatever the request was refused with.
-pub fn or_stored(app: &App, repeat: Option<Repeat>, answer: Result<Reply, AskError>) -> Result<Reply, ApiError> {
+pub fn or_stored(
+    app: &App,
+    repeat: Option<Repeat>,
+    answer: Result<Reply, AskError>,
+) -> Result<Reply, ApiError> {
     match (answer, repeat) {
         (Err(AskError::Repeated), Some(repeat)) => match stored(app, &repeat)? {
             Stored::Reply(reply) => Ok(reply),

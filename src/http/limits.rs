@@ -233,10 +233,13 @@ impl SmsLimits<'_> {
             },
             Counter {
                 key: keys::limit(tenant, LimitKind::SmsFromAddress, &address),
-                windows: [Window::of(HOUR, limits.sms_per_ip_per_hour), Window::of(DAY, limits.sms_per_ip_per_day)]
-                    .into_iter()
-                    .flatten()
-                    .collect(),
+                windows: [
+                    Window::of(HOUR, limits.sms_per_ip_per_hour),
+                    Window::of(DAY, limits.sms_per_ip_per_day),
+                ]
+                .into_iter()
+                .flatten()
+                .collect(),
             },
         ];
         counters.into_iter().filter(|counter| !counter.windows.is_empty()).collect()

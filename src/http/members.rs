@@ -4,7 +4,8 @@ use actix_web::{HttpResponse, web};
 use domain::{Age, Date, Gender, IdNumber, MemberId, PatientId, PersonName, Phone, TenantId, Timestamp};
 use serde::Serialize;
 use storage::records::{
-    Certificate, IdnoRecord, MemberEntry, MemberLink, MemberPersonal, MembersRecord, PatientPersonal, PatientRecord,
+    Certificate, IdnoRecord, MemberEntry, MemberLink, MemberPersonal, MembersRecord, PatientPersonal,
+    PatientRecord,
 };
 use storage::{Commit, Key, Sequence, Version, keys};
 
@@ -204,7 +205,12 @@ impl Admission<'_> {
         Ok(Some(patient))
     }
 
-    fn create_patient(&self, commit: &mut Commit, patient: PatientId, now: Timestamp) -> Result<(), ApiError> {
+    fn create_patient(
+        &self,
+        commit: &mut Commit,
+        patient: PatientId,
+        now: Timestamp,
+    ) -> Result<(), ApiError> {
         let key = keys::patient(self.account.tenant, patient);
         let record = PatientRecord::seal(&self.app.vault, &key, &self.person.personal(), now);
         let idno_key = self.idno_key();
@@ -216,7 +222,8 @@ impl Admission<'_> {
     fn members(&self) -> Result<(Version, MembersRecord), ApiError> {
         let key = keys::members(self.account.tenant, self.account.user);
         let stored = self.app.storage.get(&key).map_err(ApiError::internal)?;
-        Ok(stored.map_or((Version::ABSENT, MembersRecord::default()), |stored| (stored.version, stored.record)))
+        Ok(stored
+            .map_or((Version::ABSENT, MembersRecord::default()), |stored| (stored.version, stored.record)))
     }
 
     /// The answer for a patient who is a member already: the member, unless the phone differs.

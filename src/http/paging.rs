@@ -47,10 +47,7 @@ impl PageRequest {
             Some(param) => param.integer(1..=MAX_NUMBER)?.min(MAX_SIZE),
             None => DEFAULT_SIZE,
         };
-        Ok(Self {
-            number: number.unsigned_abs(),
-            size: size.unsigned_abs(),
-        })
+        Ok(Self { number: number.unsigned_abs(), size: size.unsigned_abs() })
     }
 
     /// How many rows precede the page.
@@ -84,13 +81,7 @@ pub struct Page<T> {
 impl<T> Page<T> {
     /// The page `list` of a list with `total` rows. Past the end `list` is empty and the rest is true.
     pub fn new(request: PageRequest, total: u64, list: Vec<T>) -> Self {
-        Self {
-            number: request.number,
-            size: request.size,
-            total,
-            pages: request.pages(total),
-            list,
-        }
+        Self { number: request.number, size: request.size, total, pages: request.pages(total), list }
     }
 
     /// Cuts the page out of the whole list.
@@ -115,13 +106,7 @@ pub struct SnakePage<T> {
 
 impl<T> From<Page<T>> for SnakePage<T> {
     fn from(page: Page<T>) -> Self {
-        Self {
-            number: page.number,
-            size: page.size,
-            total: page.total,
-            pages: page.pages,
-            list: page.list,
-        }
+        Self { number: page.number, size: page.size, total: page.total, pages: page.pages, list: page.list }
     }
 }
 
@@ -137,28 +122,14 @@ mod tests {
 
     #[test]
     fn without_parameters_it_is_page_1_of_10() {
-        let expected = PageRequest {
-            number: 1,
-            size: 10,
-        };
+        let expected = PageRequest { number: 1, size: 10 };
         assert_eq!(request("").expect("defaults"), expected);
-        assert_eq!(
-            request("pageNo=&pageSize=null").expect("both absent"),
-            expected
-        );
+        assert_eq!(request("pageNo=&pageSize=null").expect("both absent"), expected);
     }
 
     #[test]
     fn zero_negative_and_non_numeric_are_refused() {
-        for value in [
-            "0",
-            "-1",
-            "abc",
-            "1.5",
-            "1e3",
-            "99999999999999999999",
-            "9007199254740992",
-        ] {
+        for value in ["0", "-1", "abc", "1.5", "1e3", "99999999999999999999", "9007199254740992"] {
             for name in ["pageNo", "pageSize"] {
                 let error = request(&format!("{name}={value}")).expect_err(value);
                 assert_eq!(error.code().row().status, "0001");

@@ -103,8 +103,7 @@ impl Params {
     /// # Errors
     /// 0001 when it is absent.
     pub fn required(&self, name: &str, label: &'static str) -> Result<Param<'_>, ApiError> {
-        self.optional(name, label)
-            .ok_or_else(|| ApiError::missing(label))
+        self.optional(name, label).ok_or_else(|| ApiError::missing(label))
     }
 
     /// A parameter that may be absent. `label` is its name as the patient reads it.
@@ -114,18 +113,11 @@ impl Params {
         if entry.kind == Kind::Absent {
             return None;
         }
-        Some(Param {
-            label,
-            text: &self.text[entry.value.clone()],
-            kind: entry.kind,
-        })
+        Some(Param { label, text: &self.text[entry.value.clone()], kind: entry.kind })
     }
 
     fn with_room_for(wire_bytes: usize) -> Self {
-        Self {
-            text: String::with_capacity(wire_bytes),
-            entries: Vec::with_capacity(8),
-        }
+        Self { text: String::with_capacity(wire_bytes), entries: Vec::with_capacity(8) }
     }
 
     /// Appends and tells where it lies, trimmed.
@@ -172,10 +164,7 @@ fn hex_pair(high: u8, low: u8) -> Option<u8> {
 /// Values may be phones, names and passwords.
 impl fmt::Debug for Params {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self
-            .entries
-            .iter()
-            .map(|entry| &self.text[entry.name.clone()]);
+        let names = self.entries.iter().map(|entry| &self.text[entry.name.clone()]);
         f.debug_set().entries(names).finish()
     }
 }
@@ -185,20 +174,12 @@ impl<'a> Param<'a> {
     ///
     /// # Errors
     /// 0001 when it is empty.
-    pub fn from_path(
-        request: &'a HttpRequest,
-        name: &str,
-        label: &'static str,
-    ) -> Result<Self, ApiError> {
+    pub fn from_path(request: &'a HttpRequest, name: &str, label: &'static str) -> Result<Self, ApiError> {
         let text = request.match_info().get(name).unwrap_or_default().trim();
         if text.is_empty() {
             return Err(ApiError::missing(label));
         }
-        Ok(Self {
-            label,
-            text,
-            kind: Kind::Text,
-        })
+        Ok(Self { label, text, kind: Kind::Text })
     }
 
     /// The text, never empty; an integer counts as its digits.
@@ -226,11 +207,7 @@ impl<'a> Param<'a> {
     /// 0001 when it is none or lies outside.
     pub fn integer(self, range: RangeInclusive<i64>) -> Result<i64, ApiError> {
         let number = self.parse(str::parse::<i64>)?;
-        if range.contains(&number) {
-            Ok(number)
-        } else {
-            Err(self.malformed())
-        }
+        if range.contains(&number) { Ok(number) } else { Err(self.malformed()) }
     }
 
     /// `true`, `false`, `1` or `0`, also as text.

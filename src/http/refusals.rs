@@ -59,7 +59,11 @@ impl From<AskError> for ApiError {
         match error {
             AskError::Rejected(rejection) => rejection.into(),
             // Who asks under an idempotency key reads the stored answer before it comes to this.
-            AskError::Repeated | AskError::Busy | AskError::Unnumbered | AskError::TooLate | AskError::Contended => ErrorCode::Busy.into(),
+            AskError::Repeated
+            | AskError::Busy
+            | AskError::Unnumbered
+            | AskError::TooLate
+            | AskError::Contended => ErrorCode::Busy.into(),
             AskError::NotWritten(reason) => reason.into(),
             AskError::Unknown => ErrorCode::OutcomeUnknown.into(),
         }

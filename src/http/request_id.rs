@@ -12,8 +12,8 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
-use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::{Error, HttpMessage, HttpResponse};
 use tracing::Level;
 
@@ -62,15 +62,8 @@ struct RequestIds {
 impl Edge {
     /// `prefix` is random and new at every start.
     pub fn new(prefix: u32, failure_status: FailureStatus, draining: Arc<Draining>) -> Self {
-        let ids = RequestIds {
-            prefix,
-            next: AtomicU32::new(1),
-        };
-        Self {
-            ids: Arc::new(ids),
-            failure_status,
-            draining,
-        }
+        let ids = RequestIds { prefix, next: AtomicU32::new(1) };
+        Self { ids: Arc::new(ids), failure_status, draining }
     }
 
     fn next_id(&self) -> RequestId {
@@ -85,10 +78,7 @@ impl Edge {
             Some(enveloped) => response.into_response(enveloped.map_into_right_body()),
             None => response.map_into_left_body(),
         };
-        let outcome = Outcome {
-            http: response.status(),
-            failure: judgement.failure,
-        };
+        let outcome = Outcome { http: response.status(), failure: judgement.failure };
         if outcome.failure.is_some() && self.failure_status == FailureStatus::Always200 {
             *response.response_mut().status_mut() = StatusCode::OK;
         }
@@ -141,19 +131,13 @@ fn judge<B>(response: &ServiceResponse<B>, id: RequestId) -> Judgement {
     }
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
-        return Judgement {
-            failure: None,
-            replacement: None,
-        };
+        return Judgement { failure: None, replacement: None };
     }
     let code = ErrorCode::of_http(status);
     if code == ErrorCode::Internal {
         log_cause(response, error, id);
     }
-    Judgement {
-        failure: Some(code),
-        replacement: Some(ApiError::from(code).response(&id.to_string())),
-    }
+    Judgement { failure: Some(code), replacement: Some(ApiError::from(code).response(&id.to_string())) }
 }
 
 /// Our own faults are handled, and therefore logged, here and nowhere else.
@@ -194,10 +178,7 @@ fn log_access<B>(finished: &Finished<B>, id: RequestId, started: Instant) {
     let route = route_of(&finished.response);
     let method = finished.response.request().method().as_str();
     let status = status.as_u16();
-    let code = finished
-        .outcome
-        .failure
-        .map_or(SUCCESS, |code| code.row().status);
+    let code = finished.outcome.failure.map_or(SUCCESS, |code| code.row().status);
     let latency_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     if is_broken {
         tracing::info!(request_id = %id, method, route, status, code, latency_us, "request");
@@ -218,10 +199,7 @@ where
     type Future = Ready<Result<EdgeService<S>, ()>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
-        ready(Ok(EdgeService {
-            inner,
-            edge: Rc::new(self.clone()),
-        }))
+        ready(Ok(EdgeService { inner, edge: Rc::new(self.clone()) }))
     }
 }
 

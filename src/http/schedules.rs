@@ -43,7 +43,11 @@ struct FreeSlotRow {
 }
 
 /// `GET tenant_service/schedule`: one doctor's day, or the department's ordinary clinic (普通门诊).
-pub async fn day_of_doctor(app: web::Data<App>, tenant: Tenant, params: Params) -> Result<HttpResponse, ApiError> {
+pub async fn day_of_doctor(
+    app: web::Data<App>,
+    tenant: Tenant,
+    params: Params,
+) -> Result<HttpResponse, ApiError> {
     let now = app.clock.now();
     let department = params.required("deptId", "科室ID")?.parse(DepartmentId::parse)?;
     let doctor = match params.optional("doctorId", "医生ID") {
@@ -73,21 +77,29 @@ pub async fn day_of_doctor(app: web::Data<App>, tenant: Tenant, params: Params) 
 }
 
 /// `GET tenant_service/schedule/left_appo`: the slots of one schedule that can be booked now.
-pub async fn left_slots(app: web::Data<App>, tenant: Tenant, params: Params) -> Result<HttpResponse, ApiError> {
+pub async fn left_slots(
+    app: web::Data<App>,
+    tenant: Tenant,
+    params: Params,
+) -> Result<HttpResponse, ApiError> {
     let now = app.clock.now();
     let schedule = params.required("scheduleId", "排班ID")?.parse(ScheduleId::parse)?;
     let rows = app.availability.look(tenant.id, schedule, |view| {
         view.schedule.admits(now, &app.policy)?;
-        let rows = view.free_slots(now).map(|slot| FreeSlotRow { serial: slot.serial.get(), time: slot.time.to_string() });
+        let rows = view
+            .free_slots(now)
+            .map(|slot| FreeSlotRow { serial: slot.serial.get(), time: slot.time.to_string() });
         Ok::<Vec<_>, Rejection>(rows.collect())
     });
     match rows {
         Some(rows) => Ok(envelope::ok(rows?)),
         // The model begins today: a schedule of the past has nothing left.
-        None => match app.storage.contains(&keys::schedule(tenant.id, schedule)).map_err(ApiError::internal)? {
-            true => Ok(envelope::ok(Vec::<FreeSlotRow>::new())),
-            false => Err(ErrorCode::ScheduleUnknown.into()),
-        },
+        None => {
+            match app.storage.contains(&keys::schedule(tenant.id, schedule)).map_err(ApiError::internal)? {
+                true => Ok(envelope::ok(Vec::<FreeSlotRow>::new())),
+                false => Err(ErrorCode::ScheduleUnknown.into()),
+            }
+        }
     }
 }
 

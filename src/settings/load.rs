@@ -130,11 +130,7 @@ impl Sources {
             let file = file.clone();
             SettingsError::NotToml { file, reason }
         })?;
-        Ok(Self {
-            file,
-            table,
-            variables: HashMap::new(),
-        })
+        Ok(Self { file, table, variables: HashMap::new() })
     }
 
     /// `PATI_BOOKING__HOLD_SECONDS` sets `booking.hold_seconds`.
@@ -147,10 +143,7 @@ impl Sources {
                 reason: "must be named PATI_<SECTION>__<KEY>".to_owned(),
             });
         };
-        let entry = self
-            .table
-            .entry(section)
-            .or_insert_with(|| Table::new().into());
+        let entry = self.table.entry(section).or_insert_with(|| Table::new().into());
         let Value::Table(entries) = entry else {
             return Err(SettingsError::Refused {
                 origin: Origin::File(self.file.clone()),
@@ -208,11 +201,7 @@ impl Sources {
             Some((_, name)) => Origin::Variable(name.clone()),
             None => Origin::File(self.file.clone()),
         };
-        SettingsError::Refused {
-            origin,
-            key: key.to_owned(),
-            reason,
-        }
+        SettingsError::Refused { origin, key: key.to_owned(), reason }
     }
 }
 

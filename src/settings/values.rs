@@ -128,10 +128,7 @@ impl NamedZone {
     /// When the database has no zone of that name.
     pub fn find(name: &str) -> Result<Self, ZoneUnknown> {
         let zone = TimeZone::get(name).map_err(|_| ZoneUnknown)?;
-        Ok(Self {
-            name: Cow::Owned(name.to_owned()),
-            zone,
-        })
+        Ok(Self { name: Cow::Owned(name.to_owned()), zone })
     }
 
     pub(super) fn shanghai() -> Self {

@@ -20,10 +20,7 @@ fn tenant() -> TenantId {
 /// Takes one request, answers `reply`, and gives back what it was asked.
 async fn server(reply: &'static str) -> (String, tokio::task::JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let url = format!(
-        "http://{}/sms?key=secret",
-        listener.local_addr().expect("bound")
-    );
+    let url = format!("http://{}/sms?key=secret", listener.local_addr().expect("bound"));
     let request = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.expect("a client");
         let mut request = Vec::new();
@@ -31,10 +28,7 @@ async fn server(reply: &'static str) -> (String, tokio::task::JoinHandle<String>
             let read = stream.read_buf(&mut request).await.expect("a request");
             assert_ne!(read, 0, "the client went away");
         }
-        stream
-            .write_all(reply.as_bytes())
-            .await
-            .expect("a client that listens");
+        stream.write_all(reply.as_bytes()).await.expect("a client that listens");
         String::from_utf8(request).expect("text")
     });
     (url, request)
@@ -53,20 +47,8 @@ async fn send(url: &str, template: Template<'_>) -> Result<(), SmsError> {
 #[test]
 fn a_code_has_six_digits() {
     assert_eq!(code().as_str(), "012345");
-    for text in [
-        "",
-        "12345",
-        "1234567",
-        "12345a",
-        "１２３",
-        "+12345",
-        " 12345",
-    ] {
-        assert_eq!(
-            VerificationCode::parse(text).map(|_| ()),
-            Err(NotACode),
-            "{text}"
-        );
+    for text in ["", "12345", "1234567", "12345a", "１２３", "+12345", " 12345"] {
+        assert_eq!(VerificationCode::parse(text).map(|_| ()), Err(NotACode), "{text}");
     }
 }
 
@@ -78,21 +60,13 @@ fn codes_are_drawn_evenly() {
     assert_eq!(drawn.as_str(), "999999");
     let small = VerificationCode::draw(|| Ok(42)).expect("the first");
     assert_eq!(small.as_str(), "000042");
-    assert_eq!(
-        VerificationCode::draw(|| Err(NoRandomness)),
-        Err(NoRandomness)
-    );
+    assert_eq!(VerificationCode::draw(|| Err(NoRandomness)), Err(NoRandomness));
 }
 
 #[test]
 fn random_codes_differ() {
     let codes: std::collections::HashSet<String> = (0..100)
-        .map(|_| {
-            VerificationCode::random()
-                .expect("the system's source")
-                .as_str()
-                .to_owned()
-        })
+        .map(|_| VerificationCode::random().expect("the system's source").as_str().to_owned())
         .collect();
     assert!(codes.len() > 90, "{} of 100", codes.len());
 }
@@ -101,10 +75,7 @@ fn random_codes_differ() {
 fn secrets_do_not_show() {
     let sms = Sms::webhook("http://127.0.0.1/sms?key=secret").expect("a client");
     let shown = format!("{:?} {:?} {sms:?}", code(), Template::Reset(&code()));
-    assert!(
-        !shown.contains("12345") && !shown.contains("secret"),
-        "{shown}"
-    );
+    assert!(!shown.contains("12345") && !shown.contains("secret"), "{shown}");
 }
 
 #[test]
@@ -124,14 +95,8 @@ async fn the_webhook_gets_the_documented_json() {
     let (url, request) = server("HTTP/1.1 204 No Content\r\n\r\n").await;
     send(&url, Template::Reset(&code())).await.expect("sent");
     let request = request.await.expect("served");
-    assert!(
-        request.starts_with("POST /sms?key=secret HTTP/1.1\r\n"),
-        "{request}"
-    );
-    assert!(
-        request.contains("content-type: application/json"),
-        "{request}"
-    );
+    assert!(request.starts_with("POST /sms?key=secret HTTP/1.1\r\n"), "{request}");
+    assert!(request.contains("content-type: application/json"), "{request}");
     let body = request.split("\r\n\r\n").nth(1).expect("a body");
     assert_eq!(
         serde_json::from_str::<serde_json::Value>(body).expect("JSON"),
@@ -149,9 +114,7 @@ async fn a_message_without_a_code_says_null() {
 #[tokio::test]
 async fn anything_but_2xx_is_a_refusal() {
     let (url, request) = server("HTTP/1.1 500 Oops\r\ncontent-length: 11\r\n\r\n13800000001").await;
-    let error = send(&url, Template::Register(&code()))
-        .await
-        .expect_err("refused");
+    let error = send(&url, Template::Register(&code())).await.expect_err("refused");
     assert_eq!(error, SmsError::Refused(500));
     assert!(error.reached_provider());
     request.await.expect("served");
@@ -159,12 +122,9 @@ async fn anything_but_2xx_is_a_refusal() {
 
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
-    let redirect =
-        "HTTP/1.1 307 Elsewhere\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n";
+    let redirect = "HTTP/1.1 307 Elsewhere\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n";
     let (url, request) = server(redirect).await;
-    let error = send(&url, Template::Register(&code()))
-        .await
-        .expect_err("refused");
+    let error = send(&url, Template::Register(&code())).await.expect_err("refused");
     assert_eq!(error, SmsError::Refused(307));
     request.await.expect("served");
 }
@@ -174,9 +134,7 @@ async fn nobody_there_is_surely_not_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}/", listener.local_addr().expect("bound"));
     drop(listener);
-    let error = send(&url, Template::Register(&code()))
-        .await
-        .expect_err("nobody");
+    let error = send(&url, Template::Register(&code())).await.expect_err("nobody");
     assert_eq!(error, SmsError::Unreachable);
     assert!(!error.reached_provider());
 }
@@ -185,9 +143,7 @@ async fn nobody_there_is_surely_not_sent() {
 async fn a_silent_provider_is_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}/", listener.local_addr().expect("bound"));
-    let error = send(&url, Template::Register(&code()))
-        .await
-        .expect_err("silence");
+    let error = send(&url, Template::Register(&code())).await.expect_err("silence");
     assert_eq!(error, SmsError::NoAnswer);
     assert!(error.reached_provider());
 }

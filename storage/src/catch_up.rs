@@ -49,7 +49,7 @@ pub(crate) fn open_index(
         },
         Err(why) => tracing::warn!(%why, "the index cannot be opened"),
     }
-    set_aside(&folder).map_err(io_error(&folder))?;
+    set_aside(&options.path).map_err(io_error(&folder))?;
     rebuild(options, layout, known)
 }
 
@@ -130,15 +130,14 @@ fn compare(index: &Index, to: &ReadTo, progress: &dyn Progress) -> Result<(ReadT
     Ok((*to, Contents { digests, resident, expiry }))
 }
 
-/// Moves a useless index out of the way. Only the latest one is kept.
-fn set_aside(folder: &Path) -> io::Result<()> {
+/// Moves a useless index out of the way. Only the latest one is kept, until the next fold.
+fn set_aside(data: &Path) -> io::Result<()> {
+    let folder = index::folder(data);
     if !folder.exists() {
         return Ok(());
     }
-    let aside = folder.with_extension("damaged-1");
-    if aside.exists() {
-        std::fs::remove_dir_all(&aside)?;
-    }
+    index::remove_set_aside(data)?;
+    let aside = index::set_aside_folder(data);
     tracing::warn!(aside = %aside.display(), "the index is set aside and made anew");
     std::fs::rename(folder, &aside)
 }

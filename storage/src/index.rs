@@ -22,12 +22,25 @@ use crate::keys::RawKey;
 
 /// The key of the number of the last applied commit: shorter than any record's key.
 const APPLIED_KEY: &[u8] = b"applied";
-/// A batch holds one of sled's locks for as long as it takes, and readers wait for it.
+/// So many keys are written at most before the number of the last applied commit is.
 pub(crate) const BATCH_KEYS: usize = 100;
 
 /// The index's folder within the data folder.
 pub(crate) fn folder(data: &Path) -> PathBuf {
     data.join("index")
+}
+
+/// Where an index that could not be used was moved.
+pub(crate) fn set_aside_folder(data: &Path) -> PathBuf {
+    folder(data).with_extension("damaged-1")
+}
+
+/// Removes the index that was set aside, if there is one.
+pub(crate) fn remove_set_aside(data: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(set_aside_folder(data)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Why the index cannot be used any more.

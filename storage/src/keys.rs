@@ -17,23 +17,23 @@ use std::ops::RangeInclusive;
 
 use aws_lc_rs::digest;
 use domain::{
-    BookingId, Date, DepartmentId, DoctorId, PatientId, Period, Schedule, ScheduleId, SerialNo,
-    SessionId, TenantId, UserId,
+    BookingId, Date, DepartmentId, DoctorId, PatientId, Period, Schedule, ScheduleId, SerialNo, SessionId,
+    TenantId, UserId,
 };
 
 use crate::records::{
-    ActiveRecord, BookingOwner, BookingRecord, CodePurpose, CodeRecord, DepartmentRecord,
-    DoctorRecord, IdemRecord, IdnoRecord, LimitKind, LimitRecord, MembersRecord, MetaRecord,
-    NoShowRecord, PatientRecord, PhoneRecord, ScheduleAtRecord, ScheduleRecord, SequenceRecord,
-    SessionRecord, SlotRecord, TenantRecord, UserRecord, VisitRecord,
+    ActiveRecord, BookingOwner, BookingRecord, CodePurpose, CodeRecord, DepartmentRecord, DoctorRecord,
+    IdemRecord, IdnoRecord, LimitKind, LimitRecord, MembersRecord, MetaRecord, NoShowRecord, PatientRecord,
+    PhoneRecord, ScheduleAtRecord, ScheduleRecord, SequenceRecord, SessionRecord, SlotRecord, TenantRecord,
+    UserRecord, VisitRecord,
 };
 use crate::sequences::Sequence;
 use crate::table::Table;
 use crate::vault::Blind;
 
 pub use parts::{
-    VisitParts, booking_parts, department_id, doctor_id, patient_id, schedule_at_parts,
-    schedule_id, session_parts, slot_parts, tenant_id, user_id, visit_parts,
+    VisitParts, booking_parts, department_id, doctor_id, patient_id, schedule_at_parts, schedule_id,
+    session_parts, slot_parts, tenant_id, user_id, visit_parts,
 };
 pub use raw::{Key, KeyRange, MAX_KEY_BYTES, RawKey};
 
@@ -152,27 +152,18 @@ impl SchedulePlace {
 }
 
 fn clinic_of(tenant: TenantId, department: DepartmentId, doctor: Option<DoctorId>) -> RawKey {
-    of(tenant, Table::ScheduleAt)
-        .with(id(department.get()))
-        .with(id(doctor.map_or(NO_DOCTOR, DoctorId::get)))
+    of(tenant, Table::ScheduleAt).with(id(department.get())).with(id(doctor.map_or(NO_DOCTOR, DoctorId::get)))
 }
 
 /// The schedule at a place.
 #[must_use]
 pub fn schedule_at(tenant: TenantId, place: &SchedulePlace) -> Key<ScheduleAtRecord> {
-    Key::new(
-        clinic_of(tenant, place.department, place.doctor)
-            .with(day(place.date))
-            .with(half(place.period)),
-    )
+    Key::new(clinic_of(tenant, place.department, place.doctor).with(day(place.date)).with(half(place.period)))
 }
 
 /// All schedules of a department: the ordinary clinic first, then by doctor, each by date.
 #[must_use]
-pub fn schedules_of_department(
-    tenant: TenantId,
-    department: DepartmentId,
-) -> KeyRange<ScheduleAtRecord> {
+pub fn schedules_of_department(tenant: TenantId, department: DepartmentId) -> KeyRange<ScheduleAtRecord> {
     KeyRange::prefix(of(tenant, Table::ScheduleAt).with(id(department.get())))
 }
 
@@ -186,20 +177,13 @@ pub fn schedules_of_doctor(
     days: &RangeInclusive<Date>,
 ) -> KeyRange<ScheduleAtRecord> {
     let clinic = clinic_of(tenant, department, doctor);
-    KeyRange::through(
-        clinic.with(day(*days.start())),
-        clinic.with(day(*days.end())),
-    )
+    KeyRange::through(clinic.with(day(*days.start())), clinic.with(day(*days.end())))
 }
 
 /// A slot that is booked.
 #[must_use]
 pub fn slot(tenant: TenantId, schedule: ScheduleId, serial: SerialNo) -> Key<SlotRecord> {
-    Key::new(
-        of(tenant, Table::Slot)
-            .with(id(schedule.get()))
-            .with(serial.get().to_be_bytes()),
-    )
+    Key::new(of(tenant, Table::Slot).with(id(schedule.get())).with(serial.get().to_be_bytes()))
 }
 
 /// The booked slots of a schedule, by serial number.
@@ -211,12 +195,7 @@ pub fn slots_of(tenant: TenantId, schedule: ScheduleId) -> KeyRange<SlotRecord> 
 /// The live booking of a patient in a half-day.
 #[must_use]
 pub fn visit(tenant: TenantId, patient: PatientId, date: Date, period: Period) -> Key<VisitRecord> {
-    Key::new(
-        of(tenant, Table::Visit)
-            .with(id(patient.get()))
-            .with(day(date))
-            .with(half(period)),
-    )
+    Key::new(of(tenant, Table::Visit).with(id(patient.get())).with(day(date)).with(half(period)))
 }
 
 /// The live bookings of a patient, by half-day.
@@ -228,11 +207,7 @@ pub fn visits_of(tenant: TenantId, patient: PatientId) -> KeyRange<VisitRecord> 
 /// A booking.
 #[must_use]
 pub fn booking(tenant: TenantId, owner: BookingOwner, booking: BookingId) -> Key<BookingRecord> {
-    Key::new(
-        of(tenant, Table::Booking)
-            .with(id(owner.number()))
-            .with(id(booking.get())),
-    )
+    Key::new(of(tenant, Table::Booking).with(id(owner.number())).with(id(booking.get())))
 }
 
 /// The bookings of an account or of the desk, oldest first.
@@ -280,11 +255,7 @@ pub fn phone(tenant: TenantId, phone: &Blind) -> Key<PhoneRecord> {
 /// A session.
 #[must_use]
 pub fn session(tenant: TenantId, user: UserId, session: SessionId) -> Key<SessionRecord> {
-    Key::new(
-        of(tenant, Table::Session)
-            .with(id(user.get()))
-            .with(id(session.get())),
-    )
+    Key::new(of(tenant, Table::Session).with(id(user.get())).with(id(session.get())))
 }
 
 /// The sessions of an account.
@@ -296,21 +267,13 @@ pub fn sessions_of(tenant: TenantId, user: UserId) -> KeyRange<SessionRecord> {
 /// The code that was sent to a phone for a purpose.
 #[must_use]
 pub fn code(tenant: TenantId, purpose: CodePurpose, phone: &Blind) -> Key<CodeRecord> {
-    Key::new(
-        of(tenant, Table::Code)
-            .with([purpose.tag()])
-            .with(*phone.as_bytes()),
-    )
+    Key::new(of(tenant, Table::Code).with([purpose.tag()]).with(*phone.as_bytes()))
 }
 
 /// What one phone or client address has used of a limit.
 #[must_use]
 pub fn limit(tenant: TenantId, kind: LimitKind, subject: &Blind) -> Key<LimitRecord> {
-    Key::new(
-        of(tenant, Table::Limit)
-            .with([kind.tag()])
-            .with(*subject.as_bytes()),
-    )
+    Key::new(of(tenant, Table::Limit).with([kind.tag()]).with(*subject.as_bytes()))
 }
 
 /// A patient.

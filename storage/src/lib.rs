@@ -53,7 +53,7 @@ pub use status::{Fatal, Progress, Silent, Status, Step, Writable};
 pub use storage::{CloseError, Order, ReadError, Scan, Storage, Stored};
 pub use table::Table;
 pub use vault::{
-    Blind, Existing, Fingerprint, NoRandomness, OsRandom, Random, SECRET_LEN, SealError, Sealed,
-    SecretKey, UnlockError, Vault, VaultError,
+    Blind, Existing, Fingerprint, NoRandomness, OsRandom, Random, SECRET_LEN, SealError, Sealed, SecretKey,
+    UnlockError, Vault, VaultError,
 };
 pub use verify::{IndexReport, Snapshot, Tail, VerifyError, VerifyReport, verify};

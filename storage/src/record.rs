@@ -69,9 +69,7 @@ const NEWEST_VERSION: u8 = 0;
 /// The bytes of a body in its first version.
 pub(crate) fn encode_v1(body: &impl Encode) -> Vec<u8> {
     let Ok(bytes) = bincode::encode_to_vec(Versions::V1(body), LAYOUT) else {
-        unreachable!(
-            "bincode fails for full buffers, locks and paths; bodies are numbers and texts"
-        )
+        unreachable!("bincode fails for full buffers, locks and paths; bodies are numbers and texts")
     };
     bytes
 }
@@ -105,8 +103,5 @@ where
     S: Decode<()>,
 {
     let stored = decode_plain::<R, S>(bytes)?;
-    R::try_from(stored).map_err(|Impossible(what)| RecordError::Impossible {
-        table: R::TABLE,
-        what,
-    })
+    R::try_from(stored).map_err(|Impossible(what)| RecordError::Impossible { table: R::TABLE, what })
 }

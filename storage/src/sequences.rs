@@ -155,10 +155,7 @@ struct Stock {
 
 impl Stock {
     fn left(&self) -> u64 {
-        self.blocks
-            .iter()
-            .map(|block| block.end - block.start)
-            .sum()
+        self.blocks.iter().map(|block| block.end - block.start).sum()
     }
 
     fn take(&mut self) -> Option<u64> {
@@ -193,9 +190,7 @@ struct Turn<'a> {
 impl Turn<'_> {
     fn has_left(&self) -> bool {
         let stocks = self.sequences.stocks.lock();
-        stocks
-            .get(&(self.tenant, self.sequence))
-            .is_some_and(|stock| stock.left() > 0)
+        stocks.get(&(self.tenant, self.sequence)).is_some_and(|stock| stock.left() > 0)
     }
 
     fn finish(self, block: Range<u64>) {
@@ -208,9 +203,7 @@ impl Turn<'_> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut stocks = self.sequences.stocks.lock();
-        let refill = stocks
-            .get_mut(&(self.tenant, self.sequence))
-            .and_then(|stock| stock.refill.take());
+        let refill = stocks.get_mut(&(self.tenant, self.sequence)).and_then(|stock| stock.refill.take());
         drop(stocks);
         if let Some(refill) = refill {
             refill.notify_waiters();
@@ -314,11 +307,7 @@ impl Sequences {
             Some(refill) => Refill::Underway(Arc::clone(refill).notified_owned()),
             None => {
                 stock.refill = Some(Arc::new(Notify::new()));
-                Refill::Ours(Turn {
-                    sequences: self,
-                    tenant,
-                    sequence,
-                })
+                Refill::Ours(Turn { sequences: self, tenant, sequence })
             }
         }
     }
@@ -336,13 +325,9 @@ async fn reserve(
             Some(stored) => (stored.version, stored.record.next),
             None => (Version::ABSENT, sequence.first()),
         };
-        let block = sequence
-            .block_at(next)
-            .ok_or(SequenceError::Exhausted(sequence))?;
+        let block = sequence.block_at(next).ok_or(SequenceError::Exhausted(sequence))?;
         let mut commit = Commit::new();
-        commit
-            .require_version(&key, version)
-            .put(&key, &SequenceRecord { next: block.end });
+        commit.require_version(&key, version).put(&key, &SequenceRecord { next: block.end });
         match storage.commit(commit).await {
             Ok(_) => return Ok(block),
             Err(CommitError::Conflict { .. }) => {}

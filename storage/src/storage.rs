@@ -218,11 +218,10 @@ impl Storage {
     }
 
     /// Lets the index write what it still has in memory, so that a start after a crash has less to
-    /// replay. Blocks the thread, but no commit.
+    /// replay. Blocks the thread, but no commit. An index that cannot write stops the storage.
     pub fn flush_index(&self) {
         if let Err(error) = self.0.shared.index.flush() {
-            // The next start replays more, or makes the index anew.
-            tracing::warn!(%error, "the index was not flushed");
+            self.0.shared.failed_reading(&error);
         }
     }
 
@@ -283,7 +282,10 @@ impl Storage {
             return Err(CloseError::Failed);
         }
         journal.close().map_err(CloseError::Journal)?;
-        self.flush_index();
+        if let Err(error) = self.0.shared.index.flush() {
+            // The next start replays more, or makes the index anew.
+            tracing::warn!(%error, "the index was not flushed");
+        }
         Ok(())
     }
 

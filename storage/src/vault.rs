@@ -167,9 +167,7 @@ pub struct Vault {
 
 impl fmt::Debug for Vault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Vault")
-            .field("folder", &self.folder)
-            .finish_non_exhaustive()
+        f.debug_struct("Vault").field("folder", &self.folder).finish_non_exhaustive()
     }
 }
 
@@ -179,11 +177,7 @@ impl Vault {
     /// # Errors
     /// A key file is missing with [`Existing::MustExist`], malformed, open to every user of the
     /// machine, or cannot be read or written.
-    pub fn open(
-        folder: &Path,
-        existing: Existing,
-        random: Arc<dyn Random>,
-    ) -> Result<Self, VaultError> {
+    pub fn open(folder: &Path, existing: Existing, random: Arc<dyn Random>) -> Result<Self, VaultError> {
         if existing == Existing::CreateIfMissing {
             key_files::create_folder(folder)?;
         }
@@ -216,9 +210,7 @@ impl Vault {
     /// [`SealError::NoRandomness`].
     pub fn seal(&self, key: &RawKey, plain: &[u8]) -> Result<Sealed, SealError> {
         let mut nonce = [0; NONCE_LEN];
-        self.random
-            .fill(&mut nonce)
-            .map_err(|_| SealError::NoRandomness)?;
+        self.random.fill(&mut nonce).map_err(|_| SealError::NoRandomness)?;
 
         let mut sealed = Vec::with_capacity(SEALED_HEAD + plain.len() + TAG_LEN);
         sealed.push(SEAL_KEY_ID);
@@ -242,10 +234,7 @@ impl Vault {
     /// [`SealError::UnknownKey`], or [`SealError::Refused`] for a field that is not the one sealed
     /// for this record.
     pub fn unseal(&self, key: &RawKey, sealed: &Sealed) -> Result<Vec<u8>, SealError> {
-        let (head, body) = sealed
-            .0
-            .split_at_checked(SEALED_HEAD)
-            .ok_or(SealError::Refused)?;
+        let (head, body) = sealed.0.split_at_checked(SEALED_HEAD).ok_or(SealError::Refused)?;
         let (key_id, nonce) = head.split_first().ok_or(SealError::Refused)?;
         if *key_id != SEAL_KEY_ID {
             return Err(SealError::UnknownKey(*key_id));
@@ -262,20 +251,12 @@ impl Vault {
     }
 
     /// Seals the first version of a record's personal part.
-    pub(crate) fn seal_v1(
-        &self,
-        key: &RawKey,
-        personal: &impl Encode,
-    ) -> Result<Sealed, SealError> {
+    pub(crate) fn seal_v1(&self, key: &RawKey, personal: &impl Encode) -> Result<Sealed, SealError> {
         self.seal(key, &encode_v1(personal))
     }
 
     /// Opens a personal part that [`Vault::seal_v1`] sealed.
-    pub(crate) fn unseal_v1<P: Decode<()>>(
-        &self,
-        key: &RawKey,
-        sealed: &Sealed,
-    ) -> Result<P, SealError> {
+    pub(crate) fn unseal_v1<P: Decode<()>>(&self, key: &RawKey, sealed: &Sealed) -> Result<P, SealError> {
         read_v1(&self.unseal(key, sealed)?).map_err(|unreadable| match unreadable {
             Unreadable::NewerVersion => SealError::NewerVersion,
             Unreadable::Malformed => SealError::Malformed("personal part of a record"),
@@ -318,9 +299,8 @@ impl Vault {
     /// [`VaultError::WrongKeys`], which must stop the start: these keys would open nothing, and what
     /// they seal could not be opened by the right ones.
     pub fn confirm(&self, stored: &Fingerprint) -> Result<(), VaultError> {
-        verify_slices_are_equal(&self.fingerprint.0, &stored.0).map_err(|_| VaultError::WrongKeys {
-            folder: self.folder.clone(),
-        })
+        verify_slices_are_equal(&self.fingerprint.0, &stored.0)
+            .map_err(|_| VaultError::WrongKeys { folder: self.folder.clone() })
     }
 
     /// A secret of its own, for instance the key that signs tokens: read from `<name>.key`, made
@@ -333,29 +313,17 @@ impl Vault {
         let file = format!("{name}.key");
         let reserved = file == SEAL_FILE || file == BLIND_FILE;
         if name.is_empty() || reserved || !name.bytes().all(plain) {
-            return Err(VaultError::BadName {
-                name: name.to_owned(),
-            });
+            return Err(VaultError::BadName { name: name.to_owned() });
         }
-        read_or_create(
-            &self.folder.join(file),
-            Existing::CreateIfMissing,
-            &*self.random,
-        )
+        read_or_create(&self.folder.join(file), Existing::CreateIfMissing, &*self.random)
     }
 }
 
-fn read_or_create(
-    path: &Path,
-    existing: Existing,
-    random: &dyn Random,
-) -> Result<SecretKey, VaultError> {
+fn read_or_create(path: &Path, existing: Existing, random: &dyn Random) -> Result<SecretKey, VaultError> {
     match (key_files::read(path)?, existing) {
         (Some(secret), _) => Ok(secret),
         (None, Existing::CreateIfMissing) => key_files::create(path, random),
-        (None, Existing::MustExist) => Err(VaultError::Missing {
-            path: path.to_owned(),
-        }),
+        (None, Existing::MustExist) => Err(VaultError::Missing { path: path.to_owned() }),
     }
 }
 

@@ -38,9 +38,7 @@ impl ScheduleState {
         let serial = ask.serial;
         let before = self.hold_of(ask.user);
         let hold = match before {
-            Some((held, hold)) if held == serial && hold.is_alive(now) => {
-                renewed(hold, now, policy)
-            }
+            Some((held, hold)) if held == serial && hold.is_alive(now) => renewed(hold, now, policy),
             Some(_) | None => first_hold(ask.user, now, policy),
         };
         let mut events = Vec::new();
@@ -48,10 +46,7 @@ impl ScheduleState {
             events.extend(self.end_of_hold_elsewhere(ask.user, serial));
             events.push(Event::Held { serial, hold });
         }
-        Ok(Decision {
-            events,
-            reply: Reply::Held { until: hold.until },
-        })
+        Ok(Decision { events, reply: Reply::Held { until: hold.until } })
     }
 
     /// Books a slot, which ends the user's hold in this schedule.
@@ -100,10 +95,7 @@ impl ScheduleState {
             charge: Charge::Unpaid,
             checked_in_at: None,
         }));
-        Ok(Decision {
-            events,
-            reply: Reply::Booked(submit.new.id),
-        })
+        Ok(Decision { events, reply: Reply::Booked(submit.new.id) })
     }
 
     /// The live booking that an earlier submit of the same content has made.
@@ -121,8 +113,9 @@ impl ScheduleState {
                 let patient = submit.patient.map(|facts| facts.patient);
                 owner == Owner::Desk { staff } && patient == Some(booking.patient)
             }
-            (Booker::Patient { .. }, Owner::Desk { .. })
-            | (Booker::Desk { .. }, Owner::Account { .. }) => false,
+            (Booker::Patient { .. }, Owner::Desk { .. }) | (Booker::Desk { .. }, Owner::Account { .. }) => {
+                false
+            }
         };
         (same && booking.is_live()).then_some(booking.id)
     }
@@ -135,10 +128,7 @@ impl ScheduleState {
         now: Timestamp,
         policy: &Policy,
     ) -> Result<Timestamp, Rejection> {
-        let index = self
-            .schedule
-            .index_of(serial)
-            .ok_or(Rejection::SlotUnknown)?;
+        let index = self.schedule.index_of(serial).ok_or(Rejection::SlotUnknown)?;
         let plan = self.schedule.slots[index];
         let starts_at = policy.zone.instant(self.schedule.date, plan.time);
         if now >= starts_at {
@@ -185,29 +175,18 @@ fn check_patient(
     }
     match patient.barred_until {
         // A policy that bars nobody any more frees those it has barred.
-        Some(until) if policy.no_show.limit > 0 && policy.zone.date_of(now) < until => {
-            Err(Rejection::Barred)
-        }
+        Some(until) if policy.no_show.limit > 0 && policy.zone.date_of(now) < until => Err(Rejection::Barred),
         Some(_) | None => Ok(()),
     }
 }
 
 fn first_hold(user: UserId, now: Timestamp, policy: &Policy) -> Hold {
     let until = now.plus(policy.hold.min(policy.hold_limit));
-    Hold {
-        user,
-        since: now,
-        until,
-    }
+    Hold { user, since: now, until }
 }
 
 /// Lasts from now on, but not beyond the limit, and never shorter than was promised before.
 fn renewed(hold: Hold, now: Timestamp, policy: &Policy) -> Hold {
-    let wanted = now
-        .plus(policy.hold)
-        .min(hold.since.plus(policy.hold_limit));
-    Hold {
-        until: wanted.max(hold.until),
-        ..hold
-    }
+    let wanted = now.plus(policy.hold).min(hold.since.plus(policy.hold_limit));
+    Hold { until: wanted.max(hold.until), ..hold }
 }

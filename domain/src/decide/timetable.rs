@@ -15,11 +15,7 @@ impl ScheduleState {
     /// number is never earlier.
     pub(super) fn add_slots(&self, add: &AddSlots, now: Timestamp) -> Result<Decision, Rejection> {
         let there = &self.schedule.slots;
-        if add
-            .slots
-            .iter()
-            .all(|new| self.schedule.slot(new.serial) == Some(new))
-        {
+        if add.slots.iter().all(|new| self.schedule.slot(new.serial) == Some(new)) {
             return Ok(Decision::unchanged(Reply::Done));
         }
         if self.schedule.is_stopped() {
@@ -28,19 +24,12 @@ impl ScheduleState {
         if there.len() + add.slots.len() > MAX_SLOTS {
             return Err(Rejection::TooManySlots);
         }
-        if add
-            .slots
-            .iter()
-            .any(|new| self.schedule.slot(new.serial).is_some())
-        {
+        if add.slots.iter().any(|new| self.schedule.slot(new.serial).is_some()) {
             return Err(Rejection::DuplicateSerial);
         }
         let mut slots = add.slots.clone();
         slots.sort_by_key(|plan| plan.serial);
-        if slots
-            .windows(2)
-            .any(|pair| pair[0].serial == pair[1].serial)
-        {
+        if slots.windows(2).any(|pair| pair[0].serial == pair[1].serial) {
             return Err(Rejection::DuplicateSerial);
         }
         let mut all: Vec<SlotPlan> = there.iter().chain(&slots).copied().collect();
@@ -49,12 +38,7 @@ impl ScheduleState {
             return Err(Rejection::SlotsOutOfOrder);
         }
         let reason = add.reason.clone();
-        Ok(Decision::one(Event::SlotsAdded {
-            slots,
-            at: now,
-            by: add.staff,
-            reason,
-        }))
+        Ok(Decision::one(Event::SlotsAdded { slots, at: now, by: add.staff, reason }))
     }
 
     /// Cancels every live booking and ends every hold, all in one decision.
@@ -66,9 +50,7 @@ impl ScheduleState {
         for slot in self.slots() {
             match slot.occupancy {
                 Occupancy::Free => {}
-                Occupancy::Held(_) => events.push(Event::HoldEnded {
-                    serial: slot.plan.serial,
-                }),
+                Occupancy::Held(_) => events.push(Event::HoldEnded { serial: slot.plan.serial }),
                 Occupancy::Booked(id) => {
                     let live = self.booking(id).filter(|booking| booking.is_live());
                     let by = Canceller::Stop(stop.staff);
@@ -78,15 +60,8 @@ impl ScheduleState {
         }
         // Last, so that the schedule is empty by then (INV-5).
         let reason = stop.reason.clone();
-        events.push(Event::Stopped {
-            at: now,
-            by: stop.staff,
-            reason,
-        });
-        Decision {
-            events,
-            reply: Reply::Done,
-        }
+        events.push(Event::Stopped { at: now, by: stop.staff, reason });
+        Decision { events, reply: Reply::Done }
     }
 
     /// Opens a stopped schedule; its slots are free, and cancelled bookings stay cancelled.
@@ -94,31 +69,18 @@ impl ScheduleState {
         if !self.schedule.is_stopped() {
             return Decision::unchanged(Reply::Done);
         }
-        Decision::one(Event::Reopened {
-            at: now,
-            by: reopen.staff,
-        })
+        Decision::one(Event::Reopened { at: now, by: reopen.staff })
     }
 
     /// Changes place and doctor from now on; bookings keep the doctor they were made with.
     pub(super) fn relocate(&self, relocate: &Relocate, now: Timestamp) -> Decision {
         let schedule = &self.schedule;
-        let location = relocate
-            .location
-            .as_ref()
-            .filter(|place| **place != schedule.location);
-        let doctor = relocate
-            .doctor
-            .filter(|doctor| Some(*doctor) != schedule.doctor);
+        let location = relocate.location.as_ref().filter(|place| **place != schedule.location);
+        let doctor = relocate.doctor.filter(|doctor| Some(*doctor) != schedule.doctor);
         if location.is_none() && doctor.is_none() {
             return Decision::unchanged(Reply::Done);
         }
         let location = location.cloned();
-        Decision::one(Event::Relocated {
-            location,
-            doctor,
-            at: now,
-            by: relocate.staff,
-        })
+        Decision::one(Event::Relocated { location, doctor, at: now, by: relocate.staff })
     }
 }

@@ -50,25 +50,15 @@ impl ScheduleState {
     }
 
     /// 0 -> 2 at the desk; a paid booking is 2 already and only notes that the patient came.
-    pub(super) fn check_in(
-        &self,
-        check_in: &CheckIn,
-        now: Timestamp,
-    ) -> Result<Decision, Rejection> {
-        let booking = self
-            .booking(check_in.booking)
-            .ok_or(Rejection::WrongStatus)?;
+    pub(super) fn check_in(&self, check_in: &CheckIn, now: Timestamp) -> Result<Decision, Rejection> {
+        let booking = self.booking(check_in.booking).ok_or(Rejection::WrongStatus)?;
         if !booking.is_live() {
             return Err(Rejection::WrongStatus);
         }
         if booking.checked_in_at.is_some() {
             return Ok(Decision::unchanged(Reply::Done));
         }
-        let event = Event::CheckedIn {
-            booking: booking.id,
-            at: now,
-            by: check_in.staff,
-        };
+        let event = Event::CheckedIn { booking: booking.id, at: now, by: check_in.staff };
         Ok(Decision::one(event))
     }
 
@@ -93,16 +83,8 @@ impl ScheduleState {
         } else {
             (Charge::RefundDue, Reply::RefundDue)
         };
-        let event = Event::Paid {
-            booking: booking.id,
-            paid_at: paid.paid_at,
-            at: now,
-            charge,
-        };
-        Decision {
-            events: vec![event],
-            reply,
-        }
+        let event = Event::Paid { booking: booking.id, paid_at: paid.paid_at, at: now, charge };
+        Decision { events: vec![event], reply }
     }
 
     /// 0 -> 3, once the day of the visit has passed.
@@ -112,9 +94,7 @@ impl ScheduleState {
         now: Timestamp,
         policy: &Policy,
     ) -> Result<Decision, Rejection> {
-        let booking = self
-            .booking(no_show.booking)
-            .ok_or(Rejection::WrongStatus)?;
+        let booking = self.booking(no_show.booking).ok_or(Rejection::WrongStatus)?;
         match booking.status {
             Status::Booked => {}
             Status::NoShow { .. } => return Ok(Decision::unchanged(Reply::Done)),
@@ -125,17 +105,12 @@ impl ScheduleState {
         if policy.zone.date_of(now) <= booking.date {
             return Err(Rejection::NotYet);
         }
-        Ok(Decision::one(Event::NoShowMarked {
-            booking: booking.id,
-            at: now,
-        }))
+        Ok(Decision::one(Event::NoShowMarked { booking: booking.id, at: now }))
     }
 
     /// 3 -> 2. A booking whose patient has been noted as seen is corrected already.
     pub(super) fn correct(&self, correct: &Correct, now: Timestamp) -> Result<Decision, Rejection> {
-        let booking = self
-            .booking(correct.booking)
-            .ok_or(Rejection::WrongStatus)?;
+        let booking = self.booking(correct.booking).ok_or(Rejection::WrongStatus)?;
         let marked_at = match booking.status {
             Status::NoShow { at } => at,
             Status::Registered { .. } if booking.checked_in_at.is_some() => {
@@ -169,10 +144,5 @@ pub(super) fn cancelled(booking: &Booking, by: Canceller, now: Timestamp) -> Eve
         (Charge::Unpaid, Canceller::Patient | Canceller::Staff(_) | Canceller::Stop(_))
         | (Charge::RefundDue | Charge::Refunded | Charge::Expired, _) => booking.charge,
     };
-    Event::Cancelled {
-        booking: booking.id,
-        at: now,
-        by,
-        charge,
-    }
+    Event::Cancelled { booking: booking.id, at: now, by, charge }
 }

@@ -1,10 +1,7 @@
 //! T6: random walks. The real state of a schedule and a naive one on paper are asked the same;
 //! after each step both must have answered the same and look the same.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a walk that cannot be set up fails its test"
-)]
+#![expect(clippy::unwrap_used, reason = "a walk that cannot be set up fails its test")]
 
 mod naive;
 mod steps;
@@ -87,11 +84,7 @@ fn walks_agree_with_the_book_on_paper() {
     let mut seed_bytes = [0; 32];
     seed_bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed_bytes);
-    let config = Config {
-        cases: WALKS,
-        failure_persistence: None,
-        ..Config::default()
-    };
+    let config = Config { cases: WALKS, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, rng);
 
     let totals = RefCell::new(Totals::default());
@@ -110,10 +103,7 @@ fn walks_agree_with_the_book_on_paper() {
     outcome.unwrap();
 
     let totals = totals.into_inner();
-    eprintln!(
-        "{} walks, {} steps: {:#?}",
-        totals.walks, totals.steps, totals.seen
-    );
+    eprintln!("{} walks, {} steps: {:#?}", totals.walks, totals.steps, totals.seen);
     assert!(totals.walks >= 10_000 && totals.steps >= 500_000);
     for what in MUST_HAPPEN.iter().chain(&naive::ORDER) {
         let times = totals.seen.get(what).copied().unwrap_or(0);
@@ -121,11 +111,7 @@ fn walks_agree_with_the_book_on_paper() {
     }
     assert_eq!(totals.seen.get("impossible cancel"), None);
     let known = MUST_HAPPEN.len() + naive::ORDER.len();
-    assert_eq!(
-        totals.seen.len(),
-        known,
-        "something happens that is not listed"
-    );
+    assert_eq!(totals.seen.len(), known, "something happens that is not listed");
 }
 
 #[derive(Default)]
@@ -151,10 +137,7 @@ fn story(rules: u64, numbers: &[u64]) -> String {
     let mut story = format!("{:?}\n", walk.paper.rules);
     for number in numbers {
         let step = steps::step(*number, &walk.paper, walk.now);
-        story.push_str(&format!(
-            "{} {step:?}\n",
-            walk.zone.date_time_text(walk.instant())
-        ));
+        story.push_str(&format!("{} {step:?}\n", walk.zone.date_time_text(walk.instant())));
         if walk.take(*number).is_err() {
             break;
         }
@@ -177,10 +160,7 @@ impl Walk {
     fn new(number: u64) -> Self {
         let zone = ClinicZone::fixed_hours(8);
         let paper = Paper::new(steps::rules(number));
-        let slots = paper
-            .slots
-            .iter()
-            .map(|(slot, (start, desk))| plan(*slot, *start, *desk));
+        let slots = paper.slots.iter().map(|(slot, (start, desk))| plan(*slot, *start, *desk));
         let schedule = Schedule {
             id: ScheduleId::new(1).unwrap(),
             department: DepartmentId::new(1).unwrap(),
@@ -242,12 +222,7 @@ impl Walk {
             return Ok(());
         };
         let wrote = self.paper.writes > written_before;
-        prop_assert_eq!(
-            !decision.is_volatile(),
-            wrote,
-            "what has to be committed: {:?}",
-            ask
-        );
+        prop_assert_eq!(!decision.is_volatile(), wrote, "what has to be committed: {:?}", ask);
         for event in &decision.events {
             if let Some(booking) = self.state.booking_after(event) {
                 self.stored_bookings.insert(booking.id, booking);
@@ -261,11 +236,7 @@ impl Walk {
     fn restart(&mut self) -> Result<(), TestCaseError> {
         let bookings = self.stored_bookings.values().cloned();
         let again = ScheduleState::new(self.stored_schedule.clone(), bookings);
-        prop_assert!(
-            again.is_ok(),
-            "what was stored cannot be loaded: {:?}",
-            again.err()
-        );
+        prop_assert!(again.is_ok(), "what was stored cannot be loaded: {:?}", again.err());
         self.state = again.unwrap();
         self.paper.holds.clear();
         Ok(())
@@ -277,20 +248,9 @@ impl Walk {
         let mut any_held = false;
         for (slot, (start, desk)) in &self.paper.slots {
             let serial = SerialNo::new(*slot).unwrap();
-            prop_assert_eq!(
-                self.state.schedule().slot(serial),
-                Some(&plan(*slot, *start, *desk))
-            );
-            let row = self
-                .paper
-                .rows
-                .iter()
-                .find(|row| row.slot == *slot && row.status != 1);
-            let hold = self
-                .paper
-                .holds
-                .iter()
-                .find(|hold| hold.slot == *slot && hold.until > now);
+            prop_assert_eq!(self.state.schedule().slot(serial), Some(&plan(*slot, *start, *desk)));
+            let row = self.paper.rows.iter().find(|row| row.slot == *slot && row.status != 1);
+            let hold = self.paper.holds.iter().find(|hold| hold.slot == *slot && hold.until > now);
             let expected = match (row, hold) {
                 (Some(row), _) => Occupancy::Booked(BookingId::new(row.id).unwrap()),
                 (None, Some(hold)) => Occupancy::Held(Hold {
@@ -304,10 +264,7 @@ impl Walk {
             prop_assert_eq!(self.state.occupancy(serial, self.instant()), Some(expected));
             let listed = self.state.bookable_slots(self.instant(), &self.zone);
             let bookable = expected == Occupancy::Free && !desk && now < *start;
-            prop_assert_eq!(
-                listed.into_iter().any(|plan| plan.serial == serial),
-                bookable
-            );
+            prop_assert_eq!(listed.into_iter().any(|plan| plan.serial == serial), bookable);
         }
         prop_assert_eq!(self.state.holds_alive(self.instant()), any_held);
         Ok(())

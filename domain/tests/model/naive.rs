@@ -35,42 +35,17 @@ pub(crate) struct Rules {
 /// What somebody asks.
 #[derive(Clone, Debug)]
 pub(crate) enum Ask {
-    Presubmit {
-        user: u64,
-        slot: u16,
-        active: u16,
-        other_holds: u8,
-    },
-    Submit {
-        slot: u16,
-        booker: Booker,
-        patient: Option<Facts>,
-    },
-    Cancel {
-        booking: u64,
-        by: By,
-    },
-    CheckIn {
-        booking: u64,
-    },
-    Paid {
-        booking: u64,
-    },
-    NoShow {
-        booking: u64,
-    },
-    Correct {
-        booking: u64,
-    },
+    Presubmit { user: u64, slot: u16, active: u16, other_holds: u8 },
+    Submit { slot: u16, booker: Booker, patient: Option<Facts> },
+    Cancel { booking: u64, by: By },
+    CheckIn { booking: u64 },
+    Paid { booking: u64 },
+    NoShow { booking: u64 },
+    Correct { booking: u64 },
     AddSlots(Vec<(u16, i64, bool)>),
-    Stop {
-        staff: u64,
-    },
+    Stop { staff: u64 },
     Reopen,
-    Relocate {
-        place: Option<&'static str>,
-        doctor: Option<u64>,
-    },
+    Relocate { place: Option<&'static str>, doctor: Option<u64> },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -172,11 +147,7 @@ pub(crate) struct Paper {
 impl Paper {
     pub(crate) fn new(rules: Rules) -> Self {
         let at = |hour: i64, minute: i64| midnight(VISIT_DAY) + hour * HOUR + minute * MINUTE;
-        let slots = [
-            (1, (at(8, 0), false)),
-            (2, (at(8, 10), false)),
-            (4, (at(8, 30), true)),
-        ];
+        let slots = [(1, (at(8, 0), false)), (2, (at(8, 10), false)), (4, (at(8, 30), true))];
         Self {
             rules,
             slots: BTreeMap::from(slots),
@@ -198,17 +169,10 @@ impl Paper {
     /// Answers, and changes the book.
     pub(crate) fn answer(&mut self, ask: &Ask, now: i64) -> Answer {
         let answer = match ask {
-            Ask::Presubmit {
-                user,
-                slot,
-                active,
-                other_holds,
-            } => self.presubmit(*user, *slot, (*active, *other_holds), now),
-            Ask::Submit {
-                slot,
-                booker,
-                patient,
-            } => self.submit(*slot, *booker, *patient, now),
+            Ask::Presubmit { user, slot, active, other_holds } => {
+                self.presubmit(*user, *slot, (*active, *other_holds), now)
+            }
+            Ask::Submit { slot, booker, patient } => self.submit(*slot, *booker, *patient, now),
             Ask::Cancel { booking, by } => self.cancel(*booking, *by, now),
             Ask::CheckIn { booking } => self.check_in(*booking, now),
             Ask::Paid { booking } => self.paid(*booking, now),
@@ -266,19 +230,11 @@ impl Paper {
                 }
             }
         }
-        if self
-            .rows
-            .iter()
-            .any(|row| row.slot == slot && row.status != 1)
-        {
+        if self.rows.iter().any(|row| row.slot == slot && row.status != 1) {
             objections.push("SlotTaken");
         }
         let in_the_way = |hold: &Hold| hold.slot == slot && hold.until > now;
-        if self
-            .holds
-            .iter()
-            .any(|hold| in_the_way(hold) && Some(hold.user) != user)
-        {
+        if self.holds.iter().any(|hold| in_the_way(hold) && Some(hold.user) != user) {
             objections.push("SlotHeld");
         }
         objections
@@ -322,14 +278,8 @@ impl Paper {
             until = not_before;
             self.saw("renewed while the clock was back");
         }
-        self.holds
-            .retain(|hold| hold.user != user && hold.slot != slot);
-        self.holds.push(Hold {
-            user,
-            slot,
-            since,
-            until,
-        });
+        self.holds.retain(|hold| hold.user != user && hold.slot != slot);
+        self.holds.push(Hold { user, slot, since, until });
         Answer::Held(until)
     }
 
@@ -339,21 +289,15 @@ impl Paper {
             Booker::Desk { .. } => (None, 0),
         };
         let same = |row: &&Row| match (row.booker, booker) {
-            (
-                Booker::User { user, member, .. },
-                Booker::User {
-                    user: u, member: m, ..
-                },
-            ) => (user, member) == (u, m),
+            (Booker::User { user, member, .. }, Booker::User { user: u, member: m, .. }) => {
+                (user, member) == (u, m)
+            }
             (Booker::Desk { staff }, Booker::Desk { staff: s }) => {
                 staff == s && facts.is_some_and(|facts| facts.patient == row.patient)
             }
             _ => false,
         };
-        let mut live = self
-            .rows
-            .iter()
-            .filter(|row| row.slot == slot && alive(row.status));
+        let mut live = self.rows.iter().filter(|row| row.slot == slot && alive(row.status));
         if let Some(id) = live.find(same).map(|row| row.id) {
             self.saw("submit repeated");
             return Answer::Booked(id);
@@ -386,13 +330,8 @@ impl Paper {
             Some(false) => self.saw("hold elsewhere ended by a submit"),
             None => self.saw("booked without a hold"),
         }
-        self.holds
-            .retain(|hold| hold.slot != slot && Some(hold.user) != user);
-        self.wrote(if user.is_some() {
-            "booked by a user"
-        } else {
-            "booked by the desk"
-        });
+        self.holds.retain(|hold| hold.slot != slot && Some(hold.user) != user);
+        self.wrote(if user.is_some() { "booked by a user" } else { "booked by the desk" });
         let id = self.next_id;
         self.next_id += 1;
         self.rows.push(Row {
@@ -413,9 +352,7 @@ impl Paper {
 
     /// The line of a booking that has not been struck out.
     fn line(&self, booking: u64) -> Option<usize> {
-        self.rows
-            .iter()
-            .position(|row| row.id == booking && row.status != 1)
+        self.rows.iter().position(|row| row.id == booking && row.status != 1)
     }
 
     fn cancel(&mut self, booking: u64, by: By, now: i64) -> Answer {

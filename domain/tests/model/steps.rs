@@ -1,9 +1,7 @@
 //! From a number to a step of a walk. Small numbers make plain steps, so that a failing walk
 //! shrinks to a plain one.
 
-use crate::naive::{
-    Ask, Booker, By, DAY, Facts, HOUR, MINUTE, Paper, Rules, VISIT_DAY, alive, midnight,
-};
+use crate::naive::{Ask, Booker, By, DAY, Facts, HOUR, MINUTE, Paper, Rules, VISIT_DAY, alive, midnight};
 
 /// Where the clock stands when a walk begins.
 pub(crate) fn start(number: u64) -> i64 {
@@ -69,28 +67,13 @@ pub(crate) fn step(number: u64, paper: &Paper, now: i64) -> Step {
         19..=21 => {
             let users = [By::User(1), By::User(2), By::User(3)];
             let others = [By::Staff(1), By::Unpaid];
-            let by = if dice.one_in(3) {
-                dice.pick(&others)
-            } else {
-                dice.pick(&users)
-            };
-            Ask::Cancel {
-                booking: booking(&mut dice, paper),
-                by,
-            }
+            let by = if dice.one_in(3) { dice.pick(&others) } else { dice.pick(&users) };
+            Ask::Cancel { booking: booking(&mut dice, paper), by }
         }
-        22..=23 => Ask::CheckIn {
-            booking: booking(&mut dice, paper),
-        },
-        24..=25 => Ask::Paid {
-            booking: booking(&mut dice, paper),
-        },
-        26..=27 => Ask::NoShow {
-            booking: booking(&mut dice, paper),
-        },
-        28 => Ask::Correct {
-            booking: booking(&mut dice, paper),
-        },
+        22..=23 => Ask::CheckIn { booking: booking(&mut dice, paper) },
+        24..=25 => Ask::Paid { booking: booking(&mut dice, paper) },
+        26..=27 => Ask::NoShow { booking: booking(&mut dice, paper) },
+        28 => Ask::Correct { booking: booking(&mut dice, paper) },
         29 => add_slots(&mut dice, paper),
         30 => stop_or_reopen(&mut dice),
         _ => {
@@ -115,24 +98,12 @@ fn booking(dice: &mut Dice, paper: &Paper) -> u64 {
 /// Mostly forward by a little; often exactly to, just before or just after an instant at which
 /// something ends; rarely back.
 fn clock(dice: &mut Dice, paper: &Paper, now: i64) -> i64 {
-    const STEPS: [i64; 7] = [
-        MINUTE,
-        2 * MINUTE,
-        3 * MINUTE,
-        5 * MINUTE,
-        11 * MINUTE,
-        HOUR,
-        -4 * MINUTE,
-    ];
+    const STEPS: [i64; 7] = [MINUTE, 2 * MINUTE, 3 * MINUTE, 5 * MINUTE, 11 * MINUTE, HOUR, -4 * MINUTE];
     let manner = dice.roll(8);
     if manner < 4 {
         return now + dice.pick(&STEPS);
     }
-    let mut ends = vec![
-        paper.release(),
-        midnight(VISIT_DAY),
-        midnight(VISIT_DAY + 1),
-    ];
+    let mut ends = vec![paper.release(), midnight(VISIT_DAY), midnight(VISIT_DAY + 1)];
     for (start, _) in paper.slots.values() {
         ends.extend([*start, *start - paper.rules.cancel_before]);
     }
@@ -152,33 +123,18 @@ fn clock(dice: &mut Dice, paper: &Paper, now: i64) -> i64 {
 }
 
 fn restart(dice: &mut Dice) -> Step {
-    if dice.roll(3) == 0 {
-        Step::Restart
-    } else {
-        Step::Ask(Ask::Reopen)
-    }
+    if dice.roll(3) == 0 { Step::Restart } else { Step::Ask(Ask::Reopen) }
 }
 
 fn stop_or_reopen(dice: &mut Dice) -> Ask {
-    if dice.roll(3) == 0 {
-        Ask::Stop {
-            staff: 1 + dice.roll(2),
-        }
-    } else {
-        Ask::Reopen
-    }
+    if dice.roll(3) == 0 { Ask::Stop { staff: 1 + dice.roll(2) } } else { Ask::Reopen }
 }
 
 fn presubmit(dice: &mut Dice, paper: &Paper, slot: impl Fn(&mut Dice) -> u16) -> Ask {
     let user = 1 + dice.roll(3);
     let slot = slot(dice);
     let other_holds = dice.pick(&[0, 0, 0, 1, 2]);
-    Ask::Presubmit {
-        user,
-        slot,
-        active: active(dice, paper, user),
-        other_holds,
-    }
+    Ask::Presubmit { user, slot, active: active(dice, paper, user), other_holds }
 }
 
 fn submit(dice: &mut Dice, paper: &Paper, slot: impl Fn(&mut Dice) -> u16) -> Ask {
@@ -186,21 +142,12 @@ fn submit(dice: &mut Dice, paper: &Paper, slot: impl Fn(&mut Dice) -> u16) -> As
     let user = 1 + dice.roll(3);
     let member = 10 * user + dice.roll(2);
     let booker = if dice.one_in(4) {
-        Booker::Desk {
-            staff: 1 + dice.roll(2),
-        }
+        Booker::Desk { staff: 1 + dice.roll(2) }
     } else {
-        Booker::User {
-            user,
-            member,
-            active: active(dice, paper, user),
-        }
+        Booker::User { user, member, active: active(dice, paper, user) }
     };
     let patient = 100 + member;
-    let booked = paper
-        .rows
-        .iter()
-        .any(|row| row.patient == patient && row.status != 1);
+    let booked = paper.rows.iter().any(|row| row.patient == patient && row.status != 1);
     let facts = Facts {
         patient,
         same_half_day: booked || dice.one_in(16),
@@ -208,11 +155,7 @@ fn submit(dice: &mut Dice, paper: &Paper, slot: impl Fn(&mut Dice) -> u16) -> As
         barred_until: dice.pick(&[None, None, None, Some(VISIT_DAY), Some(VISIT_DAY - 1)]),
     };
     let patient = if dice.one_in(16) { None } else { Some(facts) };
-    Ask::Submit {
-        slot,
-        booker,
-        patient,
-    }
+    Ask::Submit { slot, booker, patient }
 }
 
 /// Nothing can be booked any more, but visits can be missed.
@@ -239,11 +182,7 @@ fn add_slots(dice: &mut Dice, paper: &Paper) -> Ask {
     let slots = match dice.roll(5) {
         0 => vec![(5, at(40), false)],
         1 => vec![(6, at(40), dice.one_in(2)), (3, at(20), false)],
-        2 => paper
-            .slots
-            .iter()
-            .map(|(slot, (start, desk))| (*slot, *start, *desk))
-            .collect(),
+        2 => paper.slots.iter().map(|(slot, (start, desk))| (*slot, *start, *desk)).collect(),
         3 => {
             let number = 1 + dice.roll(6) as u16;
             vec![(number, at(10 * dice.roll(6) as i64), false)]

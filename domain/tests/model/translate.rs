@@ -15,22 +15,14 @@ pub(crate) fn plan(slot: u16, start: i64, desk_only: bool) -> SlotPlan {
     SlotPlan {
         serial: SerialNo::new(slot).unwrap(),
         time: TimeOfDay::from_minutes(u16::try_from(minutes).unwrap()).unwrap(),
-        channel: if desk_only {
-            Channel::DeskOnly
-        } else {
-            Channel::Online
-        },
+        channel: if desk_only { Channel::DeskOnly } else { Channel::Online },
     }
 }
 
 pub(crate) fn policy(rules: &Rules, zone: ClinicZone) -> Policy {
     let duration = |millis: i64| Duration::from_millis(millis.unsigned_abs());
     let release = u16::try_from(rules.release / naive::MINUTE).unwrap();
-    let visits = if rules.one_visit_a_day {
-        DailyVisits::One
-    } else {
-        DailyVisits::Two
-    };
+    let visits = if rules.one_visit_a_day { DailyVisits::One } else { DailyVisits::Two };
     Policy {
         hold: duration(rules.hold),
         hold_limit: duration(rules.hold_limit),
@@ -40,11 +32,7 @@ pub(crate) fn policy(rules: &Rules, zone: ClinicZone) -> Policy {
         cancel_before: duration(rules.cancel_before),
         visits_per_patient_per_day: visits,
         max_active_per_user: rules.max_active,
-        no_show: NoShowPolicy {
-            limit: u16::from(rules.bans),
-            window_days: 1,
-            ban_days: 1,
-        },
+        no_show: NoShowPolicy { limit: u16::from(rules.bans), window_days: 1, ban_days: 1 },
         zone,
     }
 }
@@ -54,29 +42,16 @@ pub(crate) fn command(ask: &Ask, next_id: u64) -> Command {
     let reason = || Reason::parse("测试").unwrap();
     let id = |booking: u64| BookingId::new(booking).unwrap();
     match ask {
-        Ask::Presubmit {
-            user,
-            slot,
-            active,
-            other_holds,
-        } => Command::Presubmit(Presubmit {
+        Ask::Presubmit { user, slot, active, other_holds } => Command::Presubmit(Presubmit {
             user: UserId::new(*user).unwrap(),
             serial: SerialNo::new(*slot).unwrap(),
             active: *active,
             other_holds: *other_holds,
         }),
-        Ask::Submit {
-            slot,
-            booker,
-            patient,
-        } => Command::Submit(Submit {
+        Ask::Submit { slot, booker, patient } => Command::Submit(Submit {
             serial: SerialNo::new(*slot).unwrap(),
             booker: match *booker {
-                naive::Booker::User {
-                    user,
-                    member,
-                    active,
-                } => Booker::Patient {
+                naive::Booker::User { user, member, active } => Booker::Patient {
                     user: UserId::new(user).unwrap(),
                     member: MemberId::new(member).unwrap(),
                     active,
@@ -89,10 +64,7 @@ pub(crate) fn command(ask: &Ask, next_id: u64) -> Command {
                 other_half_day: facts.other_half_day.then(|| id(1)),
                 barred_until: facts.barred_until.map(day),
             }),
-            new: NewBooking {
-                id: id(next_id),
-                code: code(next_id),
-            },
+            new: NewBooking { id: id(next_id), code: code(next_id) },
         }),
         Ask::Cancel { booking, by } => {
             let by = match *by {
@@ -100,45 +72,20 @@ pub(crate) fn command(ask: &Ask, next_id: u64) -> Command {
                 By::Staff(id) | By::Stop(id) => CancelBy::Staff(staff(id)),
                 By::Unpaid => CancelBy::Unpaid,
             };
-            Command::Cancel(Cancel {
-                booking: id(*booking),
-                by,
-            })
+            Command::Cancel(Cancel { booking: id(*booking), by })
         }
-        Ask::CheckIn { booking } => Command::CheckIn(CheckIn {
-            booking: id(*booking),
-            staff: staff(1),
-        }),
-        Ask::Paid { booking } => Command::Paid(Paid {
-            booking: id(*booking),
-            paid_at: Timestamp::ZERO,
-        }),
-        Ask::NoShow { booking } => Command::NoShow(NoShow {
-            booking: id(*booking),
-        }),
+        Ask::CheckIn { booking } => Command::CheckIn(CheckIn { booking: id(*booking), staff: staff(1) }),
+        Ask::Paid { booking } => Command::Paid(Paid { booking: id(*booking), paid_at: Timestamp::ZERO }),
+        Ask::NoShow { booking } => Command::NoShow(NoShow { booking: id(*booking) }),
         Ask::Correct { booking } => {
             let booking = id(*booking);
-            Command::Correct(Correct {
-                booking,
-                staff: staff(1),
-                reason: reason(),
-            })
+            Command::Correct(Correct { booking, staff: staff(1), reason: reason() })
         }
         Ask::AddSlots(slots) => {
-            let slots = slots
-                .iter()
-                .map(|(slot, start, desk)| plan(*slot, *start, *desk))
-                .collect();
-            Command::AddSlots(AddSlots {
-                slots,
-                staff: staff(1),
-                reason: reason(),
-            })
+            let slots = slots.iter().map(|(slot, start, desk)| plan(*slot, *start, *desk)).collect();
+            Command::AddSlots(AddSlots { slots, staff: staff(1), reason: reason() })
         }
-        Ask::Stop { staff: id } => Command::Stop(Stop {
-            staff: staff(*id),
-            reason: reason(),
-        }),
+        Ask::Stop { staff: id } => Command::Stop(Stop { staff: staff(*id), reason: reason() }),
         Ask::Reopen => Command::Reopen(Reopen { staff: staff(1) }),
         Ask::Relocate { place, doctor } => Command::Relocate(Relocate {
             location: place.map(String::from),
@@ -168,13 +115,10 @@ pub(crate) fn written(row: &naive::Row, fee: u32, booked_at: Timestamp) -> Booki
         _ => Status::NoShow { at },
     };
     let owner = match row.booker {
-        naive::Booker::User { user, member, .. } => Owner::Account {
-            user: UserId::new(user).unwrap(),
-            member: MemberId::new(member).unwrap(),
-        },
-        naive::Booker::Desk { staff } => Owner::Desk {
-            staff: StaffId::new(staff).unwrap(),
-        },
+        naive::Booker::User { user, member, .. } => {
+            Owner::Account { user: UserId::new(user).unwrap(), member: MemberId::new(member).unwrap() }
+        }
+        naive::Booker::Desk { staff } => Owner::Desk { staff: StaffId::new(staff).unwrap() },
     };
     Booking {
         id: BookingId::new(row.id).unwrap(),
@@ -200,8 +144,5 @@ pub(crate) fn written(row: &naive::Row, fee: u32, booked_at: Timestamp) -> Booki
 /// The name of a rejection, as the paper has it.
 pub(crate) fn name(rejection: Rejection) -> &'static str {
     let name = format!("{rejection:?}");
-    naive::ORDER
-        .into_iter()
-        .find(|one| *one == name)
-        .unwrap_or("not on the paper")
+    naive::ORDER.into_iter().find(|one| *one == name).unwrap_or("not on the paper")
 }

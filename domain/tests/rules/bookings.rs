@@ -15,16 +15,8 @@ const CHARGES: [(char, Charge); 5] = [
 /// A booking in short: its status, its charge (**u**npaid, **p**aid, refund **d**ue,
 /// **r**efunded, e**x**pired), and `+` if the patient has checked in.
 fn short(booking: &Booking) -> String {
-    let charge = CHARGES
-        .iter()
-        .find(|(_, charge)| *charge == booking.charge)
-        .unwrap()
-        .0;
-    let visited = if booking.checked_in_at.is_some() {
-        "+"
-    } else {
-        ""
-    };
+    let charge = CHARGES.iter().find(|(_, charge)| *charge == booking.charge).unwrap().0;
+    let visited = if booking.checked_in_at.is_some() { "+" } else { "" };
     format!("{}{charge}{visited}", booking.status.code())
 }
 
@@ -33,10 +25,7 @@ fn all_bookings() -> Vec<Booking> {
     let marked = at("2026-12-02 00:05");
     let statuses = [
         Status::Booked,
-        Status::Cancelled {
-            at: day_before(),
-            by: Canceller::Patient,
-        },
+        Status::Cancelled { at: day_before(), by: Canceller::Patient },
         Status::Registered { at: day_before() },
         Status::NoShow { at: marked },
     ];
@@ -44,12 +33,7 @@ fn all_bookings() -> Vec<Booking> {
     for status in statuses {
         for (_, charge) in CHARGES {
             for checked_in_at in [None, Some(day_before())] {
-                all.push(Booking {
-                    status,
-                    charge,
-                    checked_in_at,
-                    ..booking()
-                });
+                all.push(Booking { status, charge, checked_in_at, ..booking() });
             }
         }
     }
@@ -75,51 +59,31 @@ fn only_sensible_bookings_are_let_in() {
 }
 
 fn check_in() -> Command {
-    Command::CheckIn(CheckIn {
-        booking: booking_id(500),
-        staff: staff(7),
-    })
+    Command::CheckIn(CheckIn { booking: booking_id(500), staff: staff(7) })
 }
 
 fn paid() -> Command {
     let paid_at = at("2026-11-30 11:59");
-    Command::Paid(Paid {
-        booking: booking_id(500),
-        paid_at,
-    })
+    Command::Paid(Paid { booking: booking_id(500), paid_at })
 }
 
 fn no_show() -> Command {
-    Command::NoShow(NoShow {
-        booking: booking_id(500),
-    })
+    Command::NoShow(NoShow { booking: booking_id(500) })
 }
 
 fn correct() -> Command {
     let reason = reason();
-    Command::Correct(Correct {
-        booking: booking_id(500),
-        staff: staff(7),
-        reason,
-    })
+    Command::Correct(Correct { booking: booking_id(500), staff: staff(7), reason })
 }
 
 fn relocate() -> Command {
     let location = Some(String::from("三楼"));
-    Command::Relocate(Relocate {
-        location,
-        doctor: None,
-        staff: staff(7),
-    })
+    Command::Relocate(Relocate { location, doctor: None, staff: staff(7) })
 }
 
 fn add_slot() -> Command {
     let slots = vec![plan(5, "08:40")];
-    Command::AddSlots(AddSlots {
-        slots,
-        staff: staff(7),
-        reason: reason(),
-    })
+    Command::AddSlots(AddSlots { slots, staff: staff(7), reason: reason() })
 }
 
 /// The outcome in short: the booking afterwards if it has changed, `=` if nothing has happened,
@@ -131,9 +95,7 @@ fn outcome(mut state: ScheduleState, command: &Command, now: Timestamp) -> Strin
     };
     let mut text = String::from(if decision.events.is_empty() { "=" } else { "." });
     for event in &decision.events {
-        let changed = state
-            .booking_after(event)
-            .filter(|after| after.id == booking_id(500));
+        let changed = state.booking_after(event).filter(|after| after.id == booking_id(500));
         if let Some(after) = changed {
             text = short(&after);
         }
@@ -152,10 +114,7 @@ fn outcome(mut state: ScheduleState, command: &Command, now: Timestamp) -> Strin
 fn check_row(name: &str, command: &Command, now: &str, expected: [&str; 9]) {
     let bookings = all_bookings();
     for (state, expected) in STATES.iter().zip(expected) {
-        let booking = bookings
-            .iter()
-            .find(|booking| short(booking) == *state)
-            .unwrap();
+        let booking = bookings.iter().find(|booking| short(booking) == *state).unwrap();
         let outcome = outcome(with(booking.clone()), command, at(now));
         assert_eq!(outcome, expected, "{name} of {state}");
     }
@@ -247,13 +206,8 @@ fn every_command_on_a_cancelled_booking() {
 
 #[test]
 fn every_command_on_a_missed_visit_of_a_stopped_schedule() {
-    let missed = Status::NoShow {
-        at: at("2026-12-02 00:05"),
-    };
-    let missed = Booking {
-        status: missed,
-        ..booking()
-    };
+    let missed = Status::NoShow { at: at("2026-12-02 00:05") };
+    let missed = Booking { status: missed, ..booking() };
     let state = || ScheduleState::new(stopped(), [missed.clone()]).unwrap();
     let now = at("2026-12-02 08:00");
     let cases = [
@@ -278,18 +232,10 @@ fn every_command_on_a_missed_visit_of_a_stopped_schedule() {
 
 #[test]
 fn a_free_visit_stays_booked_until_check_in_and_takes_no_money() {
-    let free = || {
-        with(Booking {
-            fee: Fen::ZERO,
-            ..booking()
-        })
-    };
+    let free = || with(Booking { fee: Fen::ZERO, ..booking() });
     let now = at("2026-12-01 07:30");
     assert_eq!(outcome(free(), &paid(), now), "= refund");
-    assert_eq!(
-        outcome(free(), &cancel(CancelBy::Unpaid), now),
-        "WrongStatus"
-    );
+    assert_eq!(outcome(free(), &cancel(CancelBy::Unpaid), now), "WrongStatus");
     assert_eq!(outcome(free(), &check_in(), now), "2u+");
     assert_eq!(outcome(free(), &no_show(), at("2026-12-02 00:00")), "3u");
 }
@@ -302,25 +248,16 @@ fn the_cancel_deadline_is_set_by_the_policy() {
     let mine = cancel(CancelBy::Patient(user(1)));
     let decide = |command: &Command, now| state.decide(command, at(now), &policy).err();
     assert_eq!(decide(&mine, "2026-12-01 06:29"), None);
-    assert_eq!(
-        decide(&mine, "2026-12-01 06:30"),
-        Some(Rejection::TooLateToCancel)
-    );
+    assert_eq!(decide(&mine, "2026-12-01 06:30"), Some(Rejection::TooLateToCancel));
     let by_staff = cancel(CancelBy::Staff(staff(7)));
     assert_eq!(decide(&by_staff, "2026-12-01 06:30"), None);
 }
 
 #[test]
 fn nobody_cancels_a_booking_of_the_desk_in_the_app() {
-    let state = with(Booking {
-        owner: Owner::Desk { staff: staff(7) },
-        ..booking()
-    });
+    let state = with(Booking { owner: Owner::Desk { staff: staff(7) }, ..booking() });
     let mine = cancel(CancelBy::Patient(user(1)));
-    assert_eq!(
-        outcome(state.clone(), &mine, day_before()),
-        "BookingUnknown"
-    );
+    assert_eq!(outcome(state.clone(), &mine, day_before()), "BookingUnknown");
     let by_staff = cancel(CancelBy::Staff(staff(8)));
     assert_eq!(outcome(state, &by_staff, day_before()), "1u");
 }
@@ -341,9 +278,7 @@ fn a_booking_notes_when_and_by_whom_it_changed() {
     assert_eq!(visited.checked_in_at, Some(arrival));
     let by_staff = cancel(CancelBy::Staff(staff(7)));
     let decision = state.decide(&by_staff, arrival, &policy()).unwrap();
-    let [event] = decision.events.as_slice() else {
-        panic!("one event")
-    };
+    let [event] = decision.events.as_slice() else { panic!("one event") };
     let cancelled = state.booking_after(event).unwrap();
     let by = Canceller::Staff(staff(7));
     assert_eq!(cancelled.status, Status::Cancelled { at: arrival, by });
@@ -356,27 +291,15 @@ fn a_booking_notes_when_and_by_whom_it_changed() {
 #[test]
 fn a_cancelled_slot_is_free_at_once_and_the_same_submit_books_anew() {
     let mut state = empty();
-    assert_eq!(
-        run(&mut state, &submit(1, 1), day_before()),
-        Ok(Reply::Booked(booking_id(900)))
-    );
+    assert_eq!(run(&mut state, &submit(1, 1), day_before()), Ok(Reply::Booked(booking_id(900))));
     let mut again = submission(1, 1);
     again.new.id = booking_id(901);
     let again = Command::Submit(again);
-    assert_eq!(
-        run(&mut state, &again, day_before()),
-        Ok(Reply::Booked(booking_id(900)))
-    );
+    assert_eq!(run(&mut state, &again, day_before()), Ok(Reply::Booked(booking_id(900))));
     let by = CancelBy::Patient(user(1));
-    let cancel = Command::Cancel(Cancel {
-        booking: booking_id(900),
-        by,
-    });
+    let cancel = Command::Cancel(Cancel { booking: booking_id(900), by });
     assert_eq!(run(&mut state, &cancel, day_before()), Ok(Reply::Done));
-    assert_eq!(
-        run(&mut state, &again, day_before()),
-        Ok(Reply::Booked(booking_id(901)))
-    );
+    assert_eq!(run(&mut state, &again, day_before()), Ok(Reply::Booked(booking_id(901))));
     assert_eq!(run(&mut state, &cancel, day_before()), Ok(Reply::Done));
     assert_eq!(state.live_bookings().count(), 1);
 }

@@ -56,18 +56,11 @@ pub(crate) fn day_before() -> Timestamp {
 }
 
 pub(crate) fn plan(number: u16, time: &str) -> SlotPlan {
-    SlotPlan {
-        serial: serial(number),
-        time: TimeOfDay::parse(time).unwrap(),
-        channel: Channel::Online,
-    }
+    SlotPlan { serial: serial(number), time: TimeOfDay::parse(time).unwrap(), channel: Channel::Online }
 }
 
 pub(crate) fn desk_only(number: u16, time: &str) -> SlotPlan {
-    SlotPlan {
-        channel: Channel::DeskOnly,
-        ..plan(number, time)
-    }
+    SlotPlan { channel: Channel::DeskOnly, ..plan(number, time) }
 }
 
 /// Slots 1 to 3 at 08:00, 08:10 and 08:20, and 4 at 08:30 for the desk only.
@@ -81,25 +74,14 @@ pub(crate) fn schedule() -> Schedule {
         kind: ClinicKind::Expert,
         fee: Fen::parse_yuan("50.00").unwrap(),
         location: String::from("二楼"),
-        slots: vec![
-            plan(1, "08:00"),
-            plan(2, "08:10"),
-            plan(3, "08:20"),
-            desk_only(4, "08:30"),
-        ],
+        slots: vec![plan(1, "08:00"), plan(2, "08:10"), plan(3, "08:20"), desk_only(4, "08:30")],
         standing: Standing::Open,
     }
 }
 
 pub(crate) fn stopped() -> Schedule {
-    let standing = Standing::Stopped {
-        at: at("2026-11-29 09:00"),
-        by: staff(9),
-    };
-    Schedule {
-        standing,
-        ..schedule()
-    }
+    let standing = Standing::Stopped { at: at("2026-11-29 09:00"), by: staff(9) };
+    Schedule { standing, ..schedule() }
 }
 
 /// User 1's booking of slot 1, number 500, for member 11, who is patient 111.
@@ -109,10 +91,7 @@ pub(crate) fn booking() -> Booking {
         code: BookingCode::new(5).unwrap(),
         schedule: ScheduleId::new(3001).unwrap(),
         serial: serial(1),
-        owner: Owner::Account {
-            user: user(1),
-            member: member(11),
-        },
+        owner: Owner::Account { user: user(1), member: member(11) },
         patient: patient(111),
         date: Date::parse("2026-12-01").unwrap(),
         period: Period::Am,
@@ -138,37 +117,20 @@ pub(crate) fn with(booking: Booking) -> ScheduleState {
 
 /// A patient about whom there is nothing to say.
 pub(crate) fn facts(n: u64) -> PatientFacts {
-    PatientFacts {
-        patient: patient(n),
-        same_half_day: None,
-        other_half_day: None,
-        barred_until: None,
-    }
+    PatientFacts { patient: patient(n), same_half_day: None, other_half_day: None, barred_until: None }
 }
 
 pub(crate) fn presubmit(user_number: u64, slot: u16) -> Command {
-    Command::Presubmit(Presubmit {
-        user: user(user_number),
-        serial: serial(slot),
-        active: 0,
-        other_holds: 0,
-    })
+    Command::Presubmit(Presubmit { user: user(user_number), serial: serial(slot), active: 0, other_holds: 0 })
 }
 
 /// User 1 books for member 11, who is patient 111; user 2 for member 12, patient 112; and so on.
 pub(crate) fn submission(user_number: u64, slot: u16) -> Submit {
     Submit {
         serial: serial(slot),
-        booker: Booker::Patient {
-            user: user(user_number),
-            member: member(10 + user_number),
-            active: 0,
-        },
+        booker: Booker::Patient { user: user(user_number), member: member(10 + user_number), active: 0 },
         patient: Some(facts(110 + user_number)),
-        new: NewBooking {
-            id: booking_id(900),
-            code: BookingCode::new(9).unwrap(),
-        },
+        new: NewBooking { id: booking_id(900), code: BookingCode::new(9).unwrap() },
     }
 }
 
@@ -178,25 +140,15 @@ pub(crate) fn submit(user_number: u64, slot: u16) -> Command {
 
 /// Staff 7 books for patient 170.
 pub(crate) fn desk_submission(slot: u16) -> Submit {
-    Submit {
-        booker: Booker::Desk { staff: staff(7) },
-        patient: Some(facts(170)),
-        ..submission(1, slot)
-    }
+    Submit { booker: Booker::Desk { staff: staff(7) }, patient: Some(facts(170)), ..submission(1, slot) }
 }
 
 pub(crate) fn cancel(by: CancelBy) -> Command {
-    Command::Cancel(Cancel {
-        booking: booking_id(500),
-        by,
-    })
+    Command::Cancel(Cancel { booking: booking_id(500), by })
 }
 
 pub(crate) fn stop() -> Command {
-    Command::Stop(Stop {
-        staff: staff(7),
-        reason: reason(),
-    })
+    Command::Stop(Stop { staff: staff(7), reason: reason() })
 }
 
 pub(crate) fn reopen() -> Command {
@@ -204,11 +156,7 @@ pub(crate) fn reopen() -> Command {
 }
 
 /// Decides and applies; the reply, or the rejection.
-pub(crate) fn run(
-    state: &mut ScheduleState,
-    command: &Command,
-    now: Timestamp,
-) -> Result<Reply, Rejection> {
+pub(crate) fn run(state: &mut ScheduleState, command: &Command, now: Timestamp) -> Result<Reply, Rejection> {
     let decision = state.decide(command, now, &policy())?;
     for event in &decision.events {
         state.apply(event);

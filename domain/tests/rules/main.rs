@@ -1,9 +1,6 @@
 //! The rules of a schedule as tables: every state and every command, every rejection in its order.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a fixture that cannot be built fails its test"
-)]
+#![expect(clippy::unwrap_used, reason = "a fixture that cannot be built fails its test")]
 
 mod bookings;
 mod clinic;

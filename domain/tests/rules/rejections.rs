@@ -21,14 +21,7 @@ impl Case {
         policy.horizon_days = 0;
         policy.release_time = TimeOfDay::parse("06:00").unwrap();
         let now = at("2026-12-01 07:00");
-        Self {
-            schedule: schedule(),
-            bookings: Vec::new(),
-            holder: None,
-            policy,
-            now,
-            command,
-        }
+        Self { schedule: schedule(), bookings: Vec::new(), holder: None, policy, now, command }
     }
 
     fn first_slot(&mut self) -> &mut SlotPlan {
@@ -38,15 +31,8 @@ impl Case {
     fn rejection(&self) -> Option<Rejection> {
         let mut state = ScheduleState::new(self.schedule.clone(), self.bookings.clone()).unwrap();
         if let Some(user) = self.holder {
-            let hold = Hold {
-                user,
-                since: self.now,
-                until: self.now.plus(minutes(5)),
-            };
-            state.apply(&Event::Held {
-                serial: serial(1),
-                hold,
-            });
+            let hold = Hold { user, since: self.now, until: self.now.plus(minutes(5)) };
+            state.apply(&Event::Held { serial: serial(1), hold });
         }
         let before = state.clone();
         let outcome = state.decide(&self.command, self.now, &self.policy);
@@ -58,10 +44,7 @@ impl Case {
 type Objection = (Rejection, fn(&mut Case));
 
 fn stopped(case: &mut Case) {
-    case.schedule.standing = Standing::Stopped {
-        at: Timestamp::ZERO,
-        by: staff(7),
-    };
+    case.schedule.standing = Standing::Stopped { at: Timestamp::ZERO, by: staff(7) };
 }
 
 fn not_released(case: &mut Case) {
@@ -97,9 +80,7 @@ fn facts_of(case: &mut Case) -> Option<&mut PatientFacts> {
 }
 
 fn member_unknown(case: &mut Case) {
-    let Command::Submit(submit) = &mut case.command else {
-        panic!("has no patient")
-    };
+    let Command::Submit(submit) = &mut case.command else { panic!("has no patient") };
     submit.patient = None;
 }
 
@@ -128,39 +109,25 @@ fn barred(case: &mut Case) {
 }
 
 fn too_many_holds(case: &mut Case) {
-    let Command::Presubmit(presubmit) = &mut case.command else {
-        panic!("holds nothing")
-    };
+    let Command::Presubmit(presubmit) = &mut case.command else { panic!("holds nothing") };
     presubmit.other_holds = 3;
 }
 
 /// Checks every set of objections that can be raised at once: the first in the order is given.
-fn check_all_sets(
-    command: &Command,
-    objections: &[Objection],
-    impossible: &[[Rejection; 2]],
-) -> u32 {
+fn check_all_sets(command: &Command, objections: &[Objection], impossible: &[[Rejection; 2]]) -> u32 {
     let mut checked = 0;
     for set in 0..1_u32 << objections.len() {
-        let raised: Vec<_> = (0..objections.len())
-            .filter(|n| set & (1 << n) != 0)
-            .map(|n| objections[n])
-            .collect();
+        let raised: Vec<_> =
+            (0..objections.len()).filter(|n| set & (1 << n) != 0).map(|n| objections[n]).collect();
         let names: Vec<Rejection> = raised.iter().map(|(rejection, _)| *rejection).collect();
-        if impossible
-            .iter()
-            .any(|pair| pair.iter().all(|one| names.contains(one)))
-        {
+        if impossible.iter().any(|pair| pair.iter().all(|one| names.contains(one))) {
             continue;
         }
         let mut case = Case::new(command.clone());
         for (_, raise) in raised {
             raise(&mut case);
         }
-        let first = names
-            .iter()
-            .copied()
-            .min_by_key(|rejection| rejection.precedence());
+        let first = names.iter().copied().min_by_key(|rejection| rejection.precedence());
         assert_eq!(case.rejection(), first, "{names:?}");
         checked += 1;
     }
@@ -227,10 +194,7 @@ fn a_presubmit() {
         (Rejection::ActiveLimit, active_limit),
         (Rejection::TooManyHolds, too_many_holds),
     ];
-    assert_eq!(
-        check_all_sets(&presubmit(1, 1), &objections, &IMPOSSIBLE),
-        112
-    );
+    assert_eq!(check_all_sets(&presubmit(1, 1), &objections, &IMPOSSIBLE), 112);
 }
 
 /// A slot that a booking has is taken like one that only the desk gives out.
@@ -250,14 +214,7 @@ fn a_booked_slot_comes_in_the_same_place() {
 fn a_repeat_comes_before_every_rejection() {
     let mut case = Case::new(submit(1, 1));
     case.bookings.push(booking());
-    for raise in [
-        not_released,
-        past,
-        half_day_taken,
-        day_limit,
-        active_limit,
-        barred,
-    ] {
+    for raise in [not_released, past, half_day_taken, day_limit, active_limit, barred] {
         raise(&mut case);
         assert_eq!(case.rejection(), None);
     }
@@ -267,9 +224,7 @@ fn a_repeat_comes_before_every_rejection() {
 
 #[test]
 fn a_cancel() {
-    let missed = Status::NoShow {
-        at: at("2026-12-02 00:05"),
-    };
+    let missed = Status::NoShow { at: at("2026-12-02 00:05") };
     let live = Status::Booked;
     let (mine, theirs) = (CancelBy::Patient(user(1)), CancelBy::Patient(user(2)));
     let by_staff = CancelBy::Staff(staff(7));
@@ -293,10 +248,7 @@ fn a_cancel() {
     for (by, now, status, expected) in table {
         let mut case = Case::new(cancel(by));
         case.now = at(now);
-        case.bookings.push(Booking {
-            status,
-            ..booking()
-        });
+        case.bookings.push(Booking { status, ..booking() });
         assert_eq!(case.rejection(), expected, "{by:?} {now} {status:?}");
     }
 }
@@ -323,11 +275,7 @@ fn an_addition_of_slots() {
         (Rejection::SlotsOutOfOrder, out_of_order),
     ];
     let slots = vec![plan(5, "08:40")];
-    let add = Command::AddSlots(AddSlots {
-        slots,
-        staff: staff(7),
-        reason: reason(),
-    });
+    let add = Command::AddSlots(AddSlots { slots, staff: staff(7), reason: reason() });
     assert_eq!(check_all_sets(&add, &objections, &[]), 16);
 }
 
@@ -346,9 +294,7 @@ fn a_ban_ends_on_its_day_and_with_the_policy() {
 fn limits_are_reached_by_the_last_one_allowed() {
     let outcome = |active, other_holds| {
         let mut case = Case::new(presubmit(1, 1));
-        let Command::Presubmit(presubmit) = &mut case.command else {
-            unreachable!("just made")
-        };
+        let Command::Presubmit(presubmit) = &mut case.command else { unreachable!("just made") };
         (presubmit.active, presubmit.other_holds) = (active, other_holds);
         case.rejection()
     };

@@ -19,45 +19,21 @@ fn state(occupancy: &str, now: Timestamp) -> ScheduleState {
         "held by me, expired" => held(1, expired),
         "held by another" => held(2, now),
         "held by another, expired" => held(2, expired),
-        "booked by me" => owned_by(Owner::Account {
-            user: user(1),
-            member: member(11),
-        }),
-        "booked by me for another" => owned_by(Owner::Account {
-            user: user(1),
-            member: member(99),
-        }),
-        "booked by another" => owned_by(Owner::Account {
-            user: user(2),
-            member: member(12),
-        }),
+        "booked by me" => owned_by(Owner::Account { user: user(1), member: member(11) }),
+        "booked by me for another" => owned_by(Owner::Account { user: user(1), member: member(99) }),
+        "booked by another" => owned_by(Owner::Account { user: user(2), member: member(12) }),
         "booked at this desk" => {
             let owner = Owner::Desk { staff: staff(7) };
-            with(Booking {
-                owner,
-                patient: patient(170),
-                ..booking()
-            })
+            with(Booking { owner, patient: patient(170), ..booking() })
         }
         "booked at this desk for another" => owned_by(Owner::Desk { staff: staff(7) }),
         "booked at another desk" => {
             let owner = Owner::Desk { staff: staff(8) };
-            with(Booking {
-                owner,
-                patient: patient(170),
-                ..booking()
-            })
+            with(Booking { owner, patient: patient(170), ..booking() })
         }
         "desk only" => {
             let slots = vec![desk_only(1, "08:00")];
-            ScheduleState::new(
-                Schedule {
-                    slots,
-                    ..schedule()
-                },
-                [],
-            )
-            .unwrap()
+            ScheduleState::new(Schedule { slots, ..schedule() }, []).unwrap()
         }
         other => panic!("no such occupancy: {other}"),
     }
@@ -129,10 +105,7 @@ fn a_booking_is_made_of_the_schedule_and_the_command() {
 fn a_booking_of_the_desk_has_its_patient_and_no_account() {
     let mut state = empty();
     let desk = Command::Submit(desk_submission(4));
-    assert_eq!(
-        run(&mut state, &desk, day_before()),
-        Ok(Reply::Booked(booking_id(900)))
-    );
+    assert_eq!(run(&mut state, &desk, day_before()), Ok(Reply::Booked(booking_id(900))));
     let booking = state.booking(booking_id(900)).unwrap();
     assert_eq!(booking.owner, Owner::Desk { staff: staff(7) });
     assert_eq!(booking.patient, patient(170));
@@ -141,17 +114,11 @@ fn a_booking_of_the_desk_has_its_patient_and_no_account() {
 
 #[test]
 fn free_slots_are_those_a_patient_could_take_now() {
-    let mut state = with(Booking {
-        serial: serial(2),
-        ..booking()
-    });
+    let mut state = with(Booking { serial: serial(2), ..booking() });
     let now = day_before();
     let free = |state: &ScheduleState, now| -> Vec<u16> {
         let zone = zone();
-        state
-            .bookable_slots(now, &zone)
-            .map(|plan| plan.serial.get())
-            .collect()
+        state.bookable_slots(now, &zone).map(|plan| plan.serial.get()).collect()
     };
     assert_eq!(free(&state, now), [1, 3]);
     run(&mut state, &presubmit(2, 3), now).unwrap();
@@ -169,62 +136,26 @@ fn a_schedule_is_released_at_its_time_and_no_sooner() {
     assert_eq!(admits("2026-11-17 07:29"), Err(Rejection::NotReleased));
     assert_eq!(admits("2026-11-17 07:30"), Ok(()));
     assert_eq!(admits("2026-12-02 00:00"), Ok(()));
-    assert_eq!(
-        stopped().admits(day_before(), &policy),
-        Err(Rejection::Stopped)
-    );
+    assert_eq!(stopped().admits(day_before(), &policy), Err(Rejection::Stopped));
 }
 
 #[test]
 fn bookings_that_cannot_be_are_refused_at_the_door() {
     let broken = |bookings: Vec<Booking>| {
-        ScheduleState::new(schedule(), bookings)
-            .map_err(|broken| broken.invariant)
-            .err()
+        ScheduleState::new(schedule(), bookings).map_err(|broken| broken.invariant).err()
     };
-    let other = || Booking {
-        id: booking_id(501),
-        serial: serial(2),
-        ..booking()
-    };
+    let other = || Booking { id: booking_id(501), serial: serial(2), ..booking() };
     assert_eq!(broken(vec![booking(), other()]), None);
-    let same_slot = Booking {
-        serial: serial(1),
-        ..other()
-    };
-    assert_eq!(
-        broken(vec![booking(), same_slot]),
-        Some(Invariant::OneBookingPerSlot)
-    );
-    let same_id = Booking {
-        id: booking_id(500),
-        ..other()
-    };
-    assert_eq!(
-        broken(vec![booking(), same_id]),
-        Some(Invariant::OneBookingPerSlot)
-    );
-    let no_slot = Booking {
-        serial: serial(77),
-        ..booking()
-    };
+    let same_slot = Booking { serial: serial(1), ..other() };
+    assert_eq!(broken(vec![booking(), same_slot]), Some(Invariant::OneBookingPerSlot));
+    let same_id = Booking { id: booking_id(500), ..other() };
+    assert_eq!(broken(vec![booking(), same_id]), Some(Invariant::OneBookingPerSlot));
+    let no_slot = Booking { serial: serial(77), ..booking() };
     assert_eq!(broken(vec![no_slot]), Some(Invariant::OneBookingPerSlot));
-    let elsewhere = Booking {
-        schedule: ScheduleId::new(1).unwrap(),
-        ..booking()
-    };
-    assert_eq!(
-        broken(vec![elsewhere]),
-        Some(Invariant::BookingFitsSchedule)
-    );
-    let afternoon = Booking {
-        period: Period::Pm,
-        ..booking()
-    };
-    assert_eq!(
-        broken(vec![afternoon]),
-        Some(Invariant::BookingFitsSchedule)
-    );
+    let elsewhere = Booking { schedule: ScheduleId::new(1).unwrap(), ..booking() };
+    assert_eq!(broken(vec![elsewhere]), Some(Invariant::BookingFitsSchedule));
+    let afternoon = Booking { period: Period::Pm, ..booking() };
+    assert_eq!(broken(vec![afternoon]), Some(Invariant::BookingFitsSchedule));
     let in_stopped = ScheduleState::new(stopped(), [booking()]).unwrap_err();
     assert_eq!(in_stopped.invariant, Invariant::StoppedIsEmpty);
     assert_eq!(in_stopped.to_string(), "INV-5 is broken in schedule 3001");

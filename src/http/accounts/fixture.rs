@@ -41,7 +41,8 @@ impl Clinic {
     /// Makes a code work for registering, as if it had been sent.
     pub(in crate::http) async fn put_code(&self, phone: &Phone, code: &VerificationCode) {
         let App { storage, vault, clock, .. } = &self.app;
-        let codes = Codes { storage, vault, clock: clock.as_ref(), tenant: tenant(), purpose: CodePurpose::Register };
+        let codes =
+            Codes { storage, vault, clock: clock.as_ref(), tenant: tenant(), purpose: CodePurpose::Register };
         let mut commit = Commit::new();
         codes.put(&mut commit, phone, code, clock.now());
         storage.commit(commit).await.expect("stored");

@@ -15,7 +15,8 @@ fn code(text: &str) -> VerificationCode {
 }
 
 async fn register(clinic: &Clinic, number: u8, text: &str) -> Result<LoggedIn, ErrorCode> {
-    let registration = Registration { app: &clinic.app, tenant: tenant(), phone: phone(number), code: code(text) };
+    let registration =
+        Registration { app: &clinic.app, tenant: tenant(), phone: phone(number), code: code(text) };
     let password = Password::parse("correct horse").expect("long enough");
     registration.complete(password).await.map_err(|refusal| refusal.code())
 }
@@ -52,7 +53,8 @@ async fn who_logs_in_has_a_session_of_their_own() {
         .into();
     assert_eq!(sessions.len(), 3);
     for session in sessions {
-        let user = Account::of_phone(&clinic.app, tenant(), &phone(1)).expect("readable").expect("there").user;
+        let user =
+            Account::of_phone(&clinic.app, tenant(), &phone(1)).expect("readable").expect("there").user;
         assert!(clinic.app.storage.contains(&keys::session(tenant(), user, session)).expect("readable"));
     }
 }

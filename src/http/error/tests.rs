@@ -7,9 +7,7 @@ use actix_web::body::to_bytes;
 use super::*;
 
 async fn body_of(response: HttpResponse) -> serde_json::Value {
-    let body = to_bytes(response.into_body())
-        .await
-        .expect("bytes in memory");
+    let body = to_bytes(response.into_body()).await.expect("bytes in memory");
     serde_json::from_slice(&body).expect("an enveloped failure is JSON")
 }
 
@@ -64,20 +62,14 @@ async fn our_fault_shows_the_request_id_and_no_cause() {
     assert!(message.contains("00c0ffee00000001"), "{message}");
     assert!(!message.contains("sled"));
     assert!(!format!("{error}").contains("sled"));
-    assert_eq!(
-        error.cause().expect("given").to_string(),
-        "sled is out of tune"
-    );
+    assert_eq!(error.cause().expect("given").to_string(), "sled is out of tune");
 }
 
 #[test]
 fn a_limit_tells_whole_seconds_until_it_permits_again() {
     let retry_after = |wait| {
         let response = ApiError::too_often(wait).error_response();
-        let header = response
-            .headers()
-            .get(RETRY_AFTER)
-            .expect("always there for 0429");
+        let header = response.headers().get(RETRY_AFTER).expect("always there for 0429");
         header.to_str().expect("digits").to_owned()
     };
     assert_eq!(retry_after(Duration::from_millis(59_001)), "60");

@@ -160,7 +160,13 @@ impl Fixture {
 
     fn sms(&self) -> SmsLimits<'_> {
         let tenant = TenantId::new(1).expect("an id");
-        SmsLimits { storage: &self.storage, vault: &self.vault, clock: &self.clock, limits: &self.limits, tenant }
+        SmsLimits {
+            storage: &self.storage,
+            vault: &self.vault,
+            clock: &self.clock,
+            limits: &self.limits,
+            tenant,
+        }
     }
 
     async fn reserve(&self, phone: u8, address: u8) -> Result<Reservation, ApiError> {

@@ -94,11 +94,7 @@ impl<'de> Visitor<'de> for ValueReader<'_> {
 
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
         let text = self.0.push(text);
-        let kind = if text.is_empty() {
-            Kind::Absent
-        } else {
-            Kind::Text
-        };
+        let kind = if text.is_empty() { Kind::Absent } else { Kind::Text };
         Ok((text, kind))
     }
 

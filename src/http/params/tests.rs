@@ -18,12 +18,8 @@ async fn refusal<T: fmt::Debug>(result: Result<T, ApiError>) -> (ErrorCode, Stri
     let error = result.expect_err("a refusal");
     let response = actix_web::ResponseError::error_response(&error);
     let body = actix_web::body::to_bytes(response.into_body()).await;
-    let body: serde_json::Value =
-        serde_json::from_slice(&body.expect("bytes in memory")).expect("JSON");
-    (
-        error.code(),
-        body["message"].as_str().expect("a sentence").to_owned(),
-    )
+    let body: serde_json::Value = serde_json::from_slice(&body.expect("bytes in memory")).expect("JSON");
+    (error.code(), body["message"].as_str().expect("a sentence").to_owned())
 }
 
 fn text_of(params: &Params, name: &str) -> Option<String> {
@@ -53,10 +49,7 @@ fn empty_and_null_in_a_query_are_absent() {
 fn of_a_repeated_name_the_last_counts() {
     assert_eq!(text_of(&query("a=1&a=2"), "a").as_deref(), Some("2"));
     assert_eq!(text_of(&query("a=1&a="), "a"), None);
-    assert_eq!(
-        text_of(&json(r#"{"a": "1", "a": "2"}"#), "a").as_deref(),
-        Some("2")
-    );
+    assert_eq!(text_of(&json(r#"{"a": "1", "a": "2"}"#), "a").as_deref(), Some("2"));
     assert_eq!(text_of(&json(r#"{"a": "1", "a": null}"#), "a"), None);
 }
 
@@ -80,17 +73,7 @@ fn a_body_without_parameters_may_be_empty() {
 
 #[actix_web::test]
 async fn a_body_that_is_no_object_is_refused() {
-    for body in [
-        "[]",
-        "null",
-        "1",
-        "\"a\"",
-        "{",
-        "{\"a\":}",
-        "{} {}",
-        "a=1",
-        "{\"a\": 1e999}",
-    ] {
+    for body in ["[]", "null", "1", "\"a\"", "{", "{\"a\":}", "{} {}", "a=1", "{\"a\": 1e999}"] {
         let (code, _) = refusal(Params::from_json(body.as_bytes())).await;
         assert_eq!(code, ErrorCode::ParameterMalformed, "{body}");
     }
@@ -164,14 +147,7 @@ fn booleans_may_be_numbers_and_texts() {
     }
     for value in ["2", "1.0", "\"yes\"", "[]"] {
         let params = json(&format!(r#"{{"b": {value}}}"#));
-        assert!(
-            params
-                .required("b", "默认")
-                .expect("there")
-                .boolean()
-                .is_err(),
-            "{value}"
-        );
+        assert!(params.required("b", "默认").expect("there").boolean().is_err(), "{value}");
     }
 }
 
@@ -186,26 +162,14 @@ async fn an_absent_parameter_is_named() {
 async fn a_parser_of_the_domain_decides() {
     let params = query("phone=13800000001");
     let param = params.required("phone", "手机号").expect("there");
-    assert_eq!(
-        param
-            .parse(|text| Ok::<_, ()>(text.len()))
-            .expect("accepted"),
-        11
-    );
-    assert_eq!(
-        refusal(param.parse(|_| Err::<(), _>("reason"))).await.1,
-        "手机号格式不正确"
-    );
+    assert_eq!(param.parse(|text| Ok::<_, ()>(text.len())).expect("accepted"), 11);
+    assert_eq!(refusal(param.parse(|_| Err::<(), _>("reason"))).await.1, "手机号格式不正确");
 }
 
 #[test]
 fn depth_is_passed_over_without_recursion() {
     let depth = 100_000;
-    let body = format!(
-        r#"{{"deep": {}{}, "a": "1"}}"#,
-        "[".repeat(depth),
-        "]".repeat(depth)
-    );
+    let body = format!(r#"{{"deep": {}{}, "a": "1"}}"#, "[".repeat(depth), "]".repeat(depth));
     // Whether so deep a value is ignored or refused does not matter; that the stack holds does.
     if let Ok(params) = Params::from_json(body.as_bytes()) {
         assert_eq!(text_of(&params, "a").as_deref(), Some("1"));
@@ -217,10 +181,7 @@ fn values_do_not_show_in_debug_output() {
     let params = query("phone=13800000001&verCode=123456");
     let param = params.required("phone", "手机号").expect("there");
     let shown = format!("{params:?} {param:?}");
-    assert!(
-        shown.contains("phone") && !shown.contains("138") && !shown.contains("123456"),
-        "{shown}"
-    );
+    assert!(shown.contains("phone") && !shown.contains("138") && !shown.contains("123456"), "{shown}");
 }
 
 async fn echo(params: Params) -> Result<HttpResponse, ApiError> {
@@ -230,9 +191,7 @@ async fn echo(params: Params) -> Result<HttpResponse, ApiError> {
 
 /// What a route that wants parameter `a` answers.
 async fn answer(request: serving::TestRequest) -> (StatusCode, String) {
-    let app = App::new()
-        .route("/", web::get().to(echo))
-        .route("/", web::post().to(echo));
+    let app = App::new().route("/", web::get().to(echo)).route("/", web::post().to(echo));
     let app = serving::init_service(app).await;
     let response = serving::call_service(&app, request.to_request()).await;
     let status = response.status();
@@ -244,9 +203,7 @@ async fn answer(request: serving::TestRequest) -> (StatusCode, String) {
 async fn get_reads_the_query_and_post_the_body() {
     let get = serving::TestRequest::get().uri("/?a=1");
     assert_eq!(answer(get).await, (StatusCode::OK, "1".into()));
-    let post = serving::TestRequest::post()
-        .uri("/?a=1")
-        .set_payload(r#"{"a": "2"}"#);
+    let post = serving::TestRequest::post().uri("/?a=1").set_payload(r#"{"a": "2"}"#);
     assert_eq!(answer(post).await, (StatusCode::OK, "2".into()));
 }
 
@@ -257,17 +214,9 @@ async fn only_json_is_read() {
         answer(request.set_payload(body))
     };
     for accepted in ["application/json", "Application/JSON; charset=utf-8", ""] {
-        assert_eq!(
-            post(accepted, r#"{"a": 1}"#).await.0,
-            StatusCode::OK,
-            "{accepted}"
-        );
+        assert_eq!(post(accepted, r#"{"a": 1}"#).await.0, StatusCode::OK, "{accepted}");
     }
-    for refused in [
-        "text/plain",
-        "application/x-www-form-urlencoded",
-        "application/jsonp",
-    ] {
+    for refused in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp"] {
         let status = post(refused, r#"{"a": 1}"#).await.0;
         assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{refused}");
     }

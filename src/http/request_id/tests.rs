@@ -19,9 +19,7 @@ async fn refuses() -> Result<HttpResponse, ApiError> {
 }
 
 async fn fails_foreign() -> Result<HttpResponse, Error> {
-    Err(actix_web::error::ErrorInternalServerError(
-        "phone 13800000001",
-    ))
+    Err(actix_web::error::ErrorInternalServerError("phone 13800000001"))
 }
 
 async fn id_of(request: actix_web::HttpRequest) -> HttpResponse {
@@ -53,11 +51,7 @@ async fn reply(failure_status: FailureStatus, request: serving::TestRequest) -> 
 }
 
 async fn get(path: &str) -> Reply {
-    reply(
-        FailureStatus::OfTheTable,
-        serving::TestRequest::get().uri(path),
-    )
-    .await
+    reply(FailureStatus::OfTheTable, serving::TestRequest::get().uri(path)).await
 }
 
 #[actix_web::test]
@@ -75,10 +69,7 @@ async fn every_reply_carries_the_headers() {
 async fn a_handler_finds_the_id_that_the_reply_carries() {
     let reply = get("/id").await;
     assert_eq!(reply.body["data"], "00c0ffee00000001");
-    assert_eq!(
-        reply.headers.get("x-request-id").expect("there"),
-        "00c0ffee00000001"
-    );
+    assert_eq!(reply.headers.get("x-request-id").expect("there"), "00c0ffee00000001");
 }
 
 #[actix_web::test]
@@ -89,10 +80,7 @@ async fn our_fault_tells_the_id_and_nothing_else() {
         assert_eq!(reply.body["status"], "0099");
         let message = reply.body["message"].as_str().expect("a sentence");
         assert!(message.contains("00c0ffee00000001"), "{message}");
-        assert!(
-            !message.contains("fire") && !message.contains("138"),
-            "{message}"
-        );
+        assert!(!message.contains("fire") && !message.contains("138"), "{message}");
     }
 }
 
@@ -101,11 +89,7 @@ async fn failures_of_actix_are_enveloped() {
     let unknown = get("/nowhere").await;
     assert_eq!(unknown.http, StatusCode::NOT_FOUND);
     assert_eq!(unknown.body["status"], "0404");
-    let wrong_method = reply(
-        FailureStatus::OfTheTable,
-        serving::TestRequest::post().uri("/id"),
-    )
-    .await;
+    let wrong_method = reply(FailureStatus::OfTheTable, serving::TestRequest::post().uri("/id")).await;
     assert_eq!(wrong_method.http, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(wrong_method.body["status"], "0405");
     assert!(wrong_method.body["data"].is_null());
@@ -113,12 +97,8 @@ async fn failures_of_actix_are_enveloped() {
 
 #[actix_web::test]
 async fn failures_may_be_answered_with_200() {
-    for (path, status) in [
-        ("/refuses", "401004"),
-        ("/fails", "0099"),
-        ("/nowhere", "0404"),
-        ("/null", "000"),
-    ] {
+    for (path, status) in [("/refuses", "401004"), ("/fails", "0099"), ("/nowhere", "0404"), ("/null", "000")]
+    {
         let request = serving::TestRequest::get().uri(path);
         let reply = reply(FailureStatus::Always200, request).await;
         assert_eq!(reply.http, StatusCode::OK, "{path}");
@@ -131,10 +111,8 @@ async fn failures_may_be_answered_with_200() {
 async fn ids_do_not_repeat_across_clones() {
     let edge = Edge::new(7, FailureStatus::OfTheTable, Arc::default());
     let other = edge.clone();
-    let ids: HashSet<String> = (0..100)
-        .flat_map(|_| [edge.next_id(), other.next_id()])
-        .map(|id| id.to_string())
-        .collect();
+    let ids: HashSet<String> =
+        (0..100).flat_map(|_| [edge.next_id(), other.next_id()]).map(|id| id.to_string()).collect();
     assert_eq!(ids.len(), 200);
     assert!(ids.iter().all(|id| id.len() == 16));
 }
@@ -145,10 +123,7 @@ fn causes_are_told_to_the_root() {
     #[error("cannot open the data folder")]
     struct Outer(#[source] io::Error);
     let error = Outer(io::Error::other("no space"));
-    assert_eq!(
-        Chain(&error).to_string(),
-        "cannot open the data folder: no space"
-    );
+    assert_eq!(Chain(&error).to_string(), "cannot open the data folder: no space");
 }
 
 #[derive(Clone, Default)]
@@ -156,10 +131,7 @@ struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .write(bytes)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {

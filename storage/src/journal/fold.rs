@@ -13,6 +13,7 @@ use domain::Timestamp;
 use crate::commit::Seq;
 use crate::damage::JournalError;
 use crate::files::{Files, WritableFile};
+use crate::index;
 use crate::journal;
 use crate::journal::frame::{self, Head, Kind};
 use crate::journal::latest::{self, Sources};
@@ -137,9 +138,13 @@ pub(crate) fn fold(
     shared.gauges.closed_bytes.fetch_sub(bytes_before, ANY_ORDER);
     // An index that lags behind the snapshot after a crash would have to be made anew.
     if let Err(error) = shared.index.flush() {
-        tracing::warn!(%error, "the index was not flushed");
+        shared.failed_reading(&error);
     }
     remove_folded(options, &folder)?;
+    // What was erased must not live on in an index that was set aside.
+    if let Err(error) = index::remove_set_aside(&options.path) {
+        tracing::warn!(%error, "an index that was set aside could not be removed");
+    }
     Ok(FoldReport { seq: target.position.seq, bytes_before, bytes_after })
 }
 

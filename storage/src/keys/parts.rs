@@ -3,8 +3,8 @@
 //! Each function answers `None` for a key of another table or of another shape.
 
 use domain::{
-    BookingId, Date, DepartmentId, DoctorId, PatientId, Period, ScheduleId, SerialNo, SessionId,
-    TenantId, UserId,
+    BookingId, Date, DepartmentId, DoctorId, PatientId, Period, ScheduleId, SerialNo, SessionId, TenantId,
+    UserId,
 };
 
 use super::{NO_DOCTOR, RawKey, SchedulePlace};
@@ -105,12 +105,7 @@ pub fn schedule_at_parts(key: &RawKey) -> Option<SchedulePlace> {
     };
     let date = components.day()?;
     let period = components.half()?;
-    components.end(SchedulePlace {
-        department,
-        doctor,
-        date,
-        period,
-    })
+    components.end(SchedulePlace { department, doctor, date, period })
 }
 
 /// The schedule and serial number of a booked slot.
@@ -140,11 +135,7 @@ pub fn visit_parts(key: &RawKey) -> Option<VisitParts> {
     let patient = PatientId::new(components.id()?).ok()?;
     let date = components.day()?;
     let period = components.half()?;
-    components.end(VisitParts {
-        patient,
-        date,
-        period,
-    })
+    components.end(VisitParts { patient, date, period })
 }
 
 /// The owner and id of a booking.

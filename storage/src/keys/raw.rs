@@ -57,10 +57,7 @@ impl RawKey {
         Table::from_tag(stored[8])?;
         let mut bytes = [0; MAX_KEY_BYTES];
         bytes[..stored.len()].copy_from_slice(stored);
-        Some(Self(Inline {
-            len: stored.len() as u8,
-            bytes,
-        }))
+        Some(Self(Inline { len: stored.len() as u8, bytes }))
     }
 
     /// The bytes of the key.
@@ -131,10 +128,7 @@ impl<R: Record> Key<R> {
     /// A key of `R`'s table. The caller has built `raw` for that table.
     pub(crate) fn new(raw: RawKey) -> Self {
         debug_assert_eq!(raw.table(), R::TABLE);
-        Self {
-            raw,
-            record: PhantomData,
-        }
+        Self { raw, record: PhantomData }
     }
 }
 
@@ -169,11 +163,7 @@ impl<R: Record> KeyRange<R> {
     /// Every key that begins with `prefix`. The caller has built it for `R`'s table.
     pub(crate) fn prefix(prefix: RawKey) -> Self {
         debug_assert_eq!(prefix.table(), R::TABLE);
-        Self {
-            start: prefix.0,
-            end: successor(prefix.0),
-            record: PhantomData,
-        }
+        Self { start: prefix.0, end: successor(prefix.0), record: PhantomData }
     }
 
     /// Every key from those that begin with `first` through those that begin with `last`. The
@@ -182,16 +172,8 @@ impl<R: Record> KeyRange<R> {
         debug_assert_eq!(first.table(), R::TABLE);
         debug_assert_eq!(last.table(), R::TABLE);
         debug_assert_eq!(first.tenant(), last.tenant());
-        let end = if last < first {
-            first.0
-        } else {
-            successor(last.0)
-        };
-        Self {
-            start: first.0,
-            end,
-            record: PhantomData,
-        }
+        let end = if last < first { first.0 } else { successor(last.0) };
+        Self { start: first.0, end, record: PhantomData }
     }
 }
 

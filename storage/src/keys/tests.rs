@@ -1,30 +1,18 @@
 use std::fmt::Debug;
 
 use domain::{
-    BookingId, Date, DepartmentId, DoctorId, PatientId, Period, ScheduleId, SerialNo, SessionId,
-    TenantId, UserId,
+    BookingId, Date, DepartmentId, DoctorId, PatientId, Period, ScheduleId, SerialNo, SessionId, TenantId,
+    UserId,
 };
 
 use super::*;
 use crate::record::Record;
 
 /// Numbers whose order differs from that of their texts or little-endian bytes, in order.
-const ASCENDING: [u64; 8] = [
-    1,
-    2,
-    255,
-    256,
-    65_536,
-    1_000_000_000,
-    1 << 40,
-    (1 << 53) - 1,
-];
+const ASCENDING: [u64; 8] = [1, 2, 255, 256, 65_536, 1_000_000_000, 1 << 40, (1 << 53) - 1];
 
 fn tenants_ascending() -> Vec<TenantId> {
-    ASCENDING
-        .iter()
-        .map(|&id| TenantId::new(id).unwrap())
-        .collect()
+    ASCENDING.iter().map(|&id| TenantId::new(id).unwrap()).collect()
 }
 
 fn t(id: u64) -> TenantId {
@@ -71,10 +59,7 @@ fn every_table(tenant: TenantId) -> Vec<RawKey> {
     let user = u(most);
     let patient = PatientId::new(most).unwrap();
     let last_day = Date::parse("9999-12-31").unwrap();
-    let everywhere = SchedulePlace {
-        date: last_day,
-        ..place(most, most, 0, Period::Pm)
-    };
+    let everywhere = SchedulePlace { date: last_day, ..place(most, most, 0, Period::Pm) };
     vec![
         *vault_keys().raw(),
         *super::tenant(tenant).raw(),
@@ -82,19 +67,9 @@ fn every_table(tenant: TenantId) -> Vec<RawKey> {
         *doctor(tenant, DoctorId::new(most).unwrap()).raw(),
         *schedule(tenant, ScheduleId::new(most).unwrap()).raw(),
         *schedule_at(tenant, &everywhere).raw(),
-        *slot(
-            tenant,
-            ScheduleId::new(most).unwrap(),
-            SerialNo::new(9_999).unwrap(),
-        )
-        .raw(),
+        *slot(tenant, ScheduleId::new(most).unwrap(), SerialNo::new(9_999).unwrap()).raw(),
         *visit(tenant, patient, last_day, Period::Pm).raw(),
-        *booking(
-            tenant,
-            BookingOwner::Account(user),
-            BookingId::new(most).unwrap(),
-        )
-        .raw(),
+        *booking(tenant, BookingOwner::Account(user), BookingId::new(most).unwrap()).raw(),
         *active(tenant, user).raw(),
         *super::user(tenant, user).raw(),
         *phone(tenant, &blind(255)).raw(),
@@ -135,8 +110,7 @@ fn bytes_are_in_the_order_of_numbers() {
     ascend(ids().map(|id| schedule(t(1), ScheduleId::new(id).unwrap())));
     ascend(ids().map(|id| user(t(1), u(id))));
     ascend(ids().map(|id| patient(t(1), PatientId::new(id).unwrap())));
-    let desk_first =
-        std::iter::once(BookingOwner::Desk).chain(ids().map(|id| BookingOwner::Account(u(id))));
+    let desk_first = std::iter::once(BookingOwner::Desk).chain(ids().map(|id| BookingOwner::Account(u(id))));
     ascend(desk_first.map(|owner| booking(t(1), owner, BookingId::new(5).unwrap())));
     ascend(ids().map(|id| booking(t(1), BookingOwner::Desk, BookingId::new(id).unwrap())));
     ascend(ids().map(|id| session(t(1), u(1), SessionId::new(id).unwrap())));
@@ -147,13 +121,8 @@ fn bytes_are_in_the_order_of_numbers() {
 #[test]
 fn bytes_are_in_the_order_of_days_and_half_days() {
     let days = [-719_162, -1, 0, 1, 255, 256, 20_000, 65_536, 2_932_896];
-    let half_days = || {
-        days.iter()
-            .flat_map(|&day| [(day, Period::Am), (day, Period::Pm)])
-    };
-    ascend(
-        half_days().map(|(day, period)| visit(t(1), PatientId::new(1).unwrap(), date(day), period)),
-    );
+    let half_days = || days.iter().flat_map(|&day| [(day, Period::Am), (day, Period::Pm)]);
+    ascend(half_days().map(|(day, period)| visit(t(1), PatientId::new(1).unwrap(), date(day), period)));
     ascend(half_days().map(|(day, period)| schedule_at(t(1), &place(1, 1, day, period))));
     // The ordinary clinic comes before every doctor.
     ascend([0, 1, 2].map(|doctor| schedule_at(t(1), &place(1, doctor, 0, Period::Am))));
@@ -162,10 +131,7 @@ fn bytes_are_in_the_order_of_days_and_half_days() {
 /// A range finds its own keys and nothing of another tenant, table, or neighbour.
 #[test]
 fn ranges_meet_nothing_of_others() {
-    let all: Vec<RawKey> = tenants_ascending()
-        .into_iter()
-        .flat_map(every_table)
-        .collect();
+    let all: Vec<RawKey> = tenants_ascending().into_iter().flat_map(every_table).collect();
     for tenant in tenants_ascending() {
         let only = |range: &dyn Fn(&RawKey) -> bool, table: Table| {
             for key in &all {
@@ -173,10 +139,7 @@ fn ranges_meet_nothing_of_others() {
                 assert_eq!(range(key), own, "{key:?}");
             }
         };
-        only(
-            &|key| contains(&departments(tenant), key),
-            Table::Department,
-        );
+        only(&|key| contains(&departments(tenant), key), Table::Department);
         only(&|key| contains(&doctors(tenant), key), Table::Doctor);
         only(&|key| contains(&schedules(tenant), key), Table::Schedule);
         only(&|key| contains(&bookings(tenant), key), Table::Booking);
@@ -206,10 +169,7 @@ fn ranges_meet_no_neighbours() {
             let owner = BookingOwner::Account(u(near));
             let booking = booking(t(1), owner, BookingId::new((1 << 53) - 1).unwrap());
             assert_eq!(contains(&of_user, booking.raw()), expected);
-            assert!(!contains(
-                &bookings_of(t(1), BookingOwner::Desk),
-                booking.raw()
-            ));
+            assert!(!contains(&bookings_of(t(1), BookingOwner::Desk), booking.raw()));
             let session = session(t(1), u(near), SessionId::new(1).unwrap());
             assert_eq!(contains(&sessions, session.raw()), expected);
             let visit = visit(t(1), PatientId::new(near).unwrap(), date(0), Period::Pm);
@@ -234,14 +194,8 @@ fn a_doctors_schedules_are_those_of_the_days_asked_for() {
             assert!(!contains(&ordinary, key.raw()));
             let key = schedule_at(t(1), &place(1, 0, day, period));
             assert_eq!(contains(&ordinary, key.raw()), expected);
-            assert!(!contains(
-                &week,
-                schedule_at(t(1), &place(2, 7, day, period)).raw()
-            ));
-            assert!(!contains(
-                &week,
-                schedule_at(t(1), &place(1, 8, day, period)).raw()
-            ));
+            assert!(!contains(&week, schedule_at(t(1), &place(2, 7, day, period)).raw()));
+            assert!(!contains(&week, schedule_at(t(1), &place(1, 8, day, period)).raw()));
         }
     }
     let backwards = schedules_of_doctor(t(1), department, None, &(date(16)..=date(10)));
@@ -277,32 +231,12 @@ fn components_read_back() {
     let session_42 = SessionId::new(42).unwrap();
     let serial = SerialNo::new(300).unwrap();
     reads_back(&tenant(t(9)), tenant_id, &t(9), &[]);
-    reads_back(
-        &department(t(1), department_42),
-        department_id,
-        &department_42,
-        &[],
-    );
+    reads_back(&department(t(1), department_42), department_id, &department_42, &[]);
     reads_back(&doctor(t(1), doctor_42), doctor_id, &doctor_42, &[]);
     reads_back(&schedule(t(1), schedule_42), schedule_id, &schedule_42, &[]);
-    reads_back(
-        &slot(t(1), schedule_42, serial),
-        slot_parts,
-        &(schedule_42, serial),
-        &[],
-    );
-    reads_back(
-        &patient(t(1), patient_42),
-        patient_id,
-        &patient_42,
-        &[Table::NoShow],
-    );
-    reads_back(
-        &no_show(t(1), patient_42),
-        patient_id,
-        &patient_42,
-        &[Table::Patient],
-    );
+    reads_back(&slot(t(1), schedule_42, serial), slot_parts, &(schedule_42, serial), &[]);
+    reads_back(&patient(t(1), patient_42), patient_id, &patient_42, &[Table::NoShow]);
+    reads_back(&no_show(t(1), patient_42), patient_id, &patient_42, &[Table::Patient]);
     let of_users = [Table::User, Table::Members, Table::Active];
     reads_back(&user(t(1), u(42)), user_id, &u(42), &of_users);
     reads_back(&members(t(1), u(42)), user_id, &u(42), &of_users);
@@ -317,11 +251,7 @@ fn components_read_back() {
         let place = place(1, doctor, -400, period);
         reads_back(&schedule_at(t(1), &place), schedule_at_parts, &place, &[]);
     }
-    let parts = VisitParts {
-        patient: patient_42,
-        date: date(20_000),
-        period: Period::Pm,
-    };
+    let parts = VisitParts { patient: patient_42, date: date(20_000), period: Period::Pm };
     let visit = visit(t(1), parts.patient, parts.date, parts.period);
     reads_back(&visit, visit_parts, &parts, &[]);
 }

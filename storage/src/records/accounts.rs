@@ -49,10 +49,7 @@ impl UserRecord {
             phone: personal.phone.as_str().to_owned(),
             password_hash: personal.password_hash.clone(),
         };
-        Ok(Self {
-            personal: vault.seal_v1(key.raw(), &stored)?,
-            created_at,
-        })
+        Ok(Self { personal: vault.seal_v1(key.raw(), &stored)?, created_at })
     }
 
     /// Opens the personal part of the record read from `key`.
@@ -84,10 +81,7 @@ impl TryFrom<StoredUser> for UserRecord {
     type Error = Impossible;
 
     fn try_from(stored: StoredUser) -> Result<Self, Impossible> {
-        Ok(Self {
-            personal: stored.personal,
-            created_at: Timestamp::from_millis(stored.created_at),
-        })
+        Ok(Self { personal: stored.personal, created_at: Timestamp::from_millis(stored.created_at) })
     }
 }
 
@@ -95,10 +89,7 @@ impl Record for UserRecord {
     const TABLE: Table = Table::User;
 
     fn encode(&self) -> Vec<u8> {
-        encode_v1(&StoredUser {
-            personal: self.personal.clone(),
-            created_at: millis(self.created_at),
-        })
+        encode_v1(&StoredUser { personal: self.personal.clone(), created_at: millis(self.created_at) })
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
@@ -122,9 +113,7 @@ impl TryFrom<StoredPhone> for PhoneRecord {
     type Error = Impossible;
 
     fn try_from(stored: StoredPhone) -> Result<Self, Impossible> {
-        Ok(Self {
-            user: possible(UserId::new(stored.user), "user id")?,
-        })
+        Ok(Self { user: possible(UserId::new(stored.user), "user id")? })
     }
 }
 
@@ -132,9 +121,7 @@ impl Record for PhoneRecord {
     const TABLE: Table = Table::Phone;
 
     fn encode(&self) -> Vec<u8> {
-        encode_v1(&StoredPhone {
-            user: self.user.get(),
-        })
+        encode_v1(&StoredPhone { user: self.user.get() })
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, RecordError> {

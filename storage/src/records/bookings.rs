@@ -2,8 +2,8 @@
 
 use bincode::{Decode, Encode};
 use domain::{
-    Booking, BookingCode, BookingId, Canceller, Charge, ClinicKind, DepartmentId, DoctorId, Fen,
-    MemberId, Owner, PatientId, ScheduleId, SerialNo, StaffId, Status, Timestamp, UserId,
+    Booking, BookingCode, BookingId, Canceller, Charge, ClinicKind, DepartmentId, DoctorId, Fen, MemberId,
+    Owner, PatientId, ScheduleId, SerialNo, StaffId, Status, Timestamp, UserId,
 };
 
 use super::schedules::{StoredKind, StoredPeriod};
@@ -87,10 +87,9 @@ impl From<&Booking> for StoredBooking {
             schedule: booking.schedule.get(),
             serial: booking.serial.get(),
             owner: match booking.owner {
-                Owner::Account { user, member } => StoredOwner::Account {
-                    user: user.get(),
-                    member: member.get(),
-                },
+                Owner::Account { user, member } => {
+                    StoredOwner::Account { user: user.get(), member: member.get() }
+                }
                 Owner::Desk { staff } => StoredOwner::Desk { staff: staff.get() },
             },
             patient: booking.patient.get(),
@@ -148,9 +147,9 @@ impl TryFrom<StoredOwner> for Owner {
                 user: possible(UserId::new(user), "user id")?,
                 member: possible(MemberId::new(member), "member id")?,
             }),
-            StoredOwner::Desk { staff } => Ok(Self::Desk {
-                staff: possible(StaffId::new(staff), "staff id")?,
-            }),
+            StoredOwner::Desk { staff } => {
+                Ok(Self::Desk { staff: possible(StaffId::new(staff), "staff id")? })
+            }
         }
     }
 }
@@ -159,10 +158,7 @@ impl From<Status> for StoredStatus {
     fn from(status: Status) -> Self {
         match status {
             Status::Booked => Self::Booked,
-            Status::Cancelled { at, by } => Self::Cancelled {
-                at: millis(at),
-                by: by.into(),
-            },
+            Status::Cancelled { at, by } => Self::Cancelled { at: millis(at), by: by.into() },
             Status::Registered { at } => Self::Registered { at: millis(at) },
             Status::NoShow { at } => Self::NoShow { at: millis(at) },
         }
@@ -175,16 +171,11 @@ impl TryFrom<StoredStatus> for Status {
     fn try_from(stored: StoredStatus) -> Result<Self, Impossible> {
         Ok(match stored {
             StoredStatus::Booked => Self::Booked,
-            StoredStatus::Cancelled { at, by } => Self::Cancelled {
-                at: Timestamp::from_millis(at),
-                by: by.try_into()?,
-            },
-            StoredStatus::Registered { at } => Self::Registered {
-                at: Timestamp::from_millis(at),
-            },
-            StoredStatus::NoShow { at } => Self::NoShow {
-                at: Timestamp::from_millis(at),
-            },
+            StoredStatus::Cancelled { at, by } => {
+                Self::Cancelled { at: Timestamp::from_millis(at), by: by.try_into()? }
+            }
+            StoredStatus::Registered { at } => Self::Registered { at: Timestamp::from_millis(at) },
+            StoredStatus::NoShow { at } => Self::NoShow { at: Timestamp::from_millis(at) },
         })
     }
 }
@@ -206,9 +197,7 @@ impl TryFrom<StoredCanceller> for Canceller {
     fn try_from(stored: StoredCanceller) -> Result<Self, Impossible> {
         Ok(match stored {
             StoredCanceller::Patient => Self::Patient,
-            StoredCanceller::Staff(staff) => {
-                Self::Staff(possible(StaffId::new(staff), "staff id")?)
-            }
+            StoredCanceller::Staff(staff) => Self::Staff(possible(StaffId::new(staff), "staff id")?),
             StoredCanceller::Stop(staff) => Self::Stop(possible(StaffId::new(staff), "staff id")?),
             StoredCanceller::Unpaid => Self::Unpaid,
         })

@@ -83,10 +83,7 @@ impl Record for SlotRecord {
     const TABLE: Table = Table::Slot;
 
     fn encode(&self) -> Vec<u8> {
-        encode_v1(&StoredSlot {
-            owner: self.owner.number(),
-            booking: self.booking.get(),
-        })
+        encode_v1(&StoredSlot { owner: self.owner.number(), booking: self.booking.get() })
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
@@ -110,9 +107,7 @@ impl TryFrom<StoredVisit> for VisitRecord {
     type Error = Impossible;
 
     fn try_from(stored: StoredVisit) -> Result<Self, Impossible> {
-        Ok(Self {
-            booking: possible(BookingId::new(stored.booking), "booking id")?,
-        })
+        Ok(Self { booking: possible(BookingId::new(stored.booking), "booking id")? })
     }
 }
 
@@ -120,9 +115,7 @@ impl Record for VisitRecord {
     const TABLE: Table = Table::Visit;
 
     fn encode(&self) -> Vec<u8> {
-        encode_v1(&StoredVisit {
-            booking: self.booking.get(),
-        })
+        encode_v1(&StoredVisit { booking: self.booking.get() })
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
@@ -195,9 +188,7 @@ impl Record for ActiveRecord {
     const TABLE: Table = Table::Active;
 
     fn encode(&self) -> Vec<u8> {
-        encode_v1(&StoredActive {
-            entries: self.entries.iter().map(StoredEntry::from).collect(),
-        })
+        encode_v1(&StoredActive { entries: self.entries.iter().map(StoredEntry::from).collect() })
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, RecordError> {

@@ -127,11 +127,7 @@ impl TryFrom<StoredLimit> for LimitRecord {
     type Error = Impossible;
 
     fn try_from(stored: StoredLimit) -> Result<Self, Impossible> {
-        let sent_at = stored
-            .sent_at
-            .into_iter()
-            .map(Timestamp::from_millis)
-            .collect();
+        let sent_at = stored.sent_at.into_iter().map(Timestamp::from_millis).collect();
         Ok(Self { sent_at })
     }
 }
@@ -140,9 +136,7 @@ impl Record for LimitRecord {
     const TABLE: Table = Table::Limit;
 
     fn encode(&self) -> Vec<u8> {
-        encode_v1(&StoredLimit {
-            sent_at: self.sent_at.iter().copied().map(millis).collect(),
-        })
+        encode_v1(&StoredLimit { sent_at: self.sent_at.iter().copied().map(millis).collect() })
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, RecordError> {

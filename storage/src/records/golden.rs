@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use domain::{
-    Booking, BookingCode, BookingId, Canceller, Channel, Charge, ClinicKind, Date, DepartmentId,
-    DoctorId, Fen, Gender, IdNumber, MemberId, Owner, PatientId, Period, PersonName, Phone,
-    Schedule, ScheduleId, SerialNo, SlotPlan, StaffId, Standing, Status, TenantId, TimeOfDay,
-    Timestamp, UserId,
+    Booking, BookingCode, BookingId, Canceller, Channel, Charge, ClinicKind, Date, DepartmentId, DoctorId,
+    Fen, Gender, IdNumber, MemberId, Owner, PatientId, Period, PersonName, Phone, Schedule, ScheduleId,
+    SerialNo, SlotPlan, StaffId, Standing, Status, TenantId, TimeOfDay, Timestamp, UserId,
 };
 
 use super::*;
@@ -36,10 +35,7 @@ fn holds<R: Record + Debug + PartialEq>(record: &R, golden: &str) -> Table {
     longer.push(0);
     assert_eq!(R::decode(&longer), Err(RecordError::Malformed(table)));
     for cut in 0..encoded.len() {
-        assert_eq!(
-            R::decode(&encoded[..cut]),
-            Err(RecordError::Malformed(table))
-        );
+        assert_eq!(R::decode(&encoded[..cut]), Err(RecordError::Malformed(table)));
     }
     survives_garbage::<R>(&encoded);
     table
@@ -115,10 +111,7 @@ fn booking() -> Booking {
         code: BookingCode::new(456).unwrap(),
         schedule: schedule_id(),
         serial: serial(7),
-        owner: Owner::Account {
-            user: user(),
-            member: MemberId::new(1_000_000_009).unwrap(),
-        },
+        owner: Owner::Account { user: user(), member: MemberId::new(1_000_000_009).unwrap() },
         patient: patient(),
         date: day(),
         period: Period::Pm,
@@ -149,10 +142,7 @@ fn schedule() -> Schedule {
         kind: ClinicKind::Ordinary,
         fee: Fen::new(1_000).unwrap(),
         location: "二楼A区".to_owned(),
-        slots: vec![
-            plan(1, "08:00", Channel::Online),
-            plan(2, "08:10", Channel::DeskOnly),
-        ],
+        slots: vec![plan(1, "08:00", Channel::Online), plan(2, "08:10", Channel::DeskOnly)],
         standing: Standing::Open,
     }
 }
@@ -166,18 +156,13 @@ fn patient_personal() -> PatientPersonal {
         name: PersonName::parse("王小明").unwrap(),
         gender: Gender::Male,
         birthday: Date::parse("1990-03-07").unwrap(),
-        certificate: Some(Certificate::IdCard(
-            IdNumber::parse("11010119900307803X").unwrap(),
-        )),
+        certificate: Some(Certificate::IdCard(IdNumber::parse("11010119900307803X").unwrap())),
         phone: phone(),
     }
 }
 
 fn user_personal() -> UserPersonal {
-    UserPersonal {
-        phone: phone(),
-        password_hash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".to_owned(),
-    }
+    UserPersonal { phone: phone(), password_hash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".to_owned() }
 }
 
 fn member(vault: &Vault) -> MemberEntry {
@@ -216,18 +201,12 @@ fn clinic_tables() -> Vec<Table> {
     let stopped = ScheduleRecord {
         schedule: Schedule {
             doctor: Some(DoctorId::new(2001).unwrap()),
-            standing: Standing::Stopped {
-                at: at(5),
-                by: staff(),
-            },
+            standing: Standing::Stopped { at: at(5), by: staff() },
             ..schedule()
         },
         booked_before: BookedBefore::Yes,
     };
-    let open = ScheduleRecord {
-        schedule: schedule(),
-        booked_before: BookedBefore::Never,
-    };
+    let open = ScheduleRecord { schedule: schedule(), booked_before: BookedBefore::Never };
     let fingerprint = Fingerprint::from_bytes([0xab; 32]);
     vec![
         holds(&MetaRecord::NoShowsMarked(day()), "0001fb68a2"),
@@ -235,47 +214,22 @@ fn clinic_tables() -> Vec<Table> {
             &MetaRecord::Keys(fingerprint),
             "0000abababababababababababababababababababababababababababababababab",
         ),
-        holds(
-            &tenant,
-            "0006e8af8ae689800fe8afb7e68f90e5898de588b0e8bebe0c3031302d3132333435363738",
-        ),
+        holds(&tenant, "0006e8af8ae689800fe8afb7e68f90e5898de588b0e8bebe0c3031302d3132333435363738"),
         holds(&department, "0006e58685e7a791000164016c01"),
-        holds(
-            &doctor,
-            "0009e69d8ee58cbbe7949f0ce4b8bbe4bbbbe58cbbe5b888016101640165016500",
-        ),
-        holds(
-            &open,
-            "00fbb90b6500fb68a20000fbe8030ae4ba8ce6a5bc41e58cba0201fbe0010002fbea01010000",
-        ),
+        holds(&doctor, "0009e69d8ee58cbbe7949f0ce4b8bbe4bbbbe58cbbe5b888016101640165016500"),
+        holds(&open, "00fbb90b6500fb68a20000fbe8030ae4ba8ce6a5bc41e58cba0201fbe0010002fbea01010000"),
         holds(
             &stopped,
             "00fbb90b6501fbd107fb68a20000fbe8030ae4ba8ce6a5bc41e58cba0201fbe0010002fbea010101fd0a50e253440300000901",
         ),
-        holds(
-            &ScheduleAtRecord {
-                schedule: schedule_id(),
-            },
-            "00fbb90b",
-        ),
-        holds(
-            &SequenceRecord {
-                next: 1_000_001_000,
-            },
-            "00fce8cd9a3b",
-        ),
+        holds(&ScheduleAtRecord { schedule: schedule_id() }, "00fbb90b"),
+        holds(&SequenceRecord { next: 1_000_001_000 }, "00fce8cd9a3b"),
     ]
 }
 
 fn booking_tables() -> Vec<Table> {
     let with = |owner, status, charge| {
-        BookingRecord(Booking {
-            owner,
-            status,
-            charge,
-            checked_in_at: Some(at(9)),
-            ..booking()
-        })
+        BookingRecord(Booking { owner, status, charge, checked_in_at: Some(at(9)), ..booking() })
     };
     let account = booking().owner;
     let desk = Owner::Desk { staff: staff() };
@@ -288,30 +242,14 @@ fn booking_tables() -> Vec<Table> {
             date: day(),
         }],
     };
-    let missed = NoShowRecord {
-        misses: vec![Miss {
-            date: day(),
-            booking: booking_id(),
-        }],
-        banned_until: Some(day()),
-    };
-    let booked = SlotRecord {
-        owner: BookingOwner::Account(user()),
-        booking: booking_id(),
-    };
-    let booked_at_desk = SlotRecord {
-        owner: BookingOwner::Desk,
-        booking: booking_id(),
-    };
+    let missed =
+        NoShowRecord { misses: vec![Miss { date: day(), booking: booking_id() }], banned_until: Some(day()) };
+    let booked = SlotRecord { owner: BookingOwner::Account(user()), booking: booking_id() };
+    let booked_at_desk = SlotRecord { owner: BookingOwner::Desk, booking: booking_id() };
     vec![
         holds(&booked, "00fc07ca9a3bfc7bca9a3b"),
         holds(&booked_at_desk, "0000fc7bca9a3b"),
-        holds(
-            &VisitRecord {
-                booking: booking_id(),
-            },
-            "00fc7bca9a3b",
-        ),
+        holds(&VisitRecord { booking: booking_id() }, "00fc7bca9a3b"),
         holds(&active, "0001fc7bca9a3bfbb90b07fb68a2"),
         holds(&missed, "0001fb68a2fc7bca9a3b01fb68a2"),
         holds(&NoShowRecord::default(), "000000"),
@@ -328,19 +266,11 @@ fn booking_tables() -> Vec<Table> {
             "00fc7bca9a3bfbc801fbb90b0700fc07ca9a3bfc09ca9a3b2afb68a201fd00082f5e440300006501fbd10701fb8813fd0050e2534403000001fd0250e25344030000000301fd1250e25344030000",
         ),
         holds(
-            &with(
-                account,
-                cancelled(Canceller::Staff(staff())),
-                Charge::Unpaid,
-            ),
+            &with(account, cancelled(Canceller::Staff(staff())), Charge::Unpaid),
             "00fc7bca9a3bfbc801fbb90b0700fc07ca9a3bfc09ca9a3b2afb68a201fd00082f5e440300006501fbd10701fb8813fd0050e2534403000001fd0250e2534403000001090001fd1250e25344030000",
         ),
         holds(
-            &with(
-                account,
-                cancelled(Canceller::Stop(staff())),
-                Charge::RefundDue,
-            ),
+            &with(account, cancelled(Canceller::Stop(staff())), Charge::RefundDue),
             "00fc7bca9a3bfbc801fbb90b0700fc07ca9a3bfc09ca9a3b2afb68a201fd00082f5e440300006501fbd10701fb8813fd0050e2534403000001fd0250e2534403000002090201fd1250e25344030000",
         ),
         holds(
@@ -358,24 +288,10 @@ fn people_tables() -> Vec<Table> {
     let (_folder, vault) = fixed_vault();
     let user_key = keys::user(tenant(), user());
     let patient_key = keys::patient(tenant(), patient());
-    let session = SessionRecord {
-        user: user(),
-        created_at: at(0),
-        expires_at: at(1),
-    };
-    let code = CodeRecord {
-        hash: Blind::from_bytes([7; 32]),
-        tries_left: 5,
-        expires_at: at(2),
-    };
-    let limit = LimitRecord {
-        sent_at: vec![at(0), at(1)],
-    };
-    let idem = IdemRecord {
-        content_hash: [8; 32],
-        reply: b"{}".to_vec(),
-        expires_at: at(3),
-    };
+    let session = SessionRecord { user: user(), created_at: at(0), expires_at: at(1) };
+    let code = CodeRecord { hash: Blind::from_bytes([7; 32]), tries_left: 5, expires_at: at(2) };
+    let limit = LimitRecord { sent_at: vec![at(0), at(1)] };
+    let idem = IdemRecord { content_hash: [8; 32], reply: b"{}".to_vec(), expires_at: at(3) };
     vec![
         holds(
             &UserRecord::seal(&vault, &user_key, &user_personal(), at(0)).unwrap(),
@@ -394,9 +310,7 @@ fn people_tables() -> Vec<Table> {
         ),
         holds(&IdnoRecord { patient: patient() }, "002a"),
         holds(
-            &MembersRecord {
-                members: vec![member(&vault)],
-            },
+            &MembersRecord { members: vec![member(&vault)] },
             "0001fc09ca9a3b2a01fd0050e253440300002a0158595a5b5c5d5e5f60616263fb32b2b88c74ee13acd1d27f3ca287527c4ea134bf393b2987248d1a84",
         ),
         holds(
@@ -412,11 +326,7 @@ fn the_bytes_of_every_table_stay_as_they_are() {
     shown.extend(booking_tables());
     shown.extend(people_tables());
     let shown: BTreeSet<Table> = shown.into_iter().collect();
-    assert_eq!(
-        shown,
-        BTreeSet::from(Table::ALL),
-        "a table without golden bytes"
-    );
+    assert_eq!(shown, BTreeSet::from(Table::ALL), "a table without golden bytes");
 }
 
 #[test]
@@ -433,16 +343,10 @@ fn personal_parts_open_under_their_own_key_only() {
     let key = keys::patient(tenant(), patient());
     for certificate in [
         patient_personal().certificate,
-        Some(Certificate::Other {
-            kind: 5,
-            number: "E1234".to_owned(),
-        }),
+        Some(Certificate::Other { kind: 5, number: "E1234".to_owned() }),
         None,
     ] {
-        let personal = PatientPersonal {
-            certificate,
-            ..patient_personal()
-        };
+        let personal = PatientPersonal { certificate, ..patient_personal() };
         let record = PatientRecord::seal(&vault, &key, &personal, at(0)).unwrap();
         assert_eq!(record.open(&vault, &key), Ok(personal));
         let other = keys::patient(tenant(), PatientId::new(43).unwrap());
@@ -451,10 +355,7 @@ fn personal_parts_open_under_their_own_key_only() {
 
     let entry = member(&vault);
     let key = keys::members(tenant(), user());
-    assert_eq!(
-        entry.open(&vault, &key),
-        Ok(MemberPersonal { phone: phone() })
-    );
+    assert_eq!(entry.open(&vault, &key), Ok(MemberPersonal { phone: phone() }));
     let other = keys::members(tenant(), other_user);
     assert_eq!(entry.open(&vault, &other), Err(SealError::Refused));
 }
@@ -465,47 +366,23 @@ fn an_identity_card_is_only_stored_as_one() {
     let (_folder, vault) = fixed_vault();
     let key = keys::patient(tenant(), patient());
     for kind in [1, 99] {
-        let certificate = Certificate::Other {
-            kind,
-            number: "123".to_owned(),
-        };
-        let personal = PatientPersonal {
-            certificate: Some(certificate),
-            ..patient_personal()
-        };
+        let certificate = Certificate::Other { kind, number: "123".to_owned() };
+        let personal = PatientPersonal { certificate: Some(certificate), ..patient_personal() };
         let record = PatientRecord::seal(&vault, &key, &personal, at(0)).unwrap();
-        assert!(matches!(
-            record.open(&vault, &key),
-            Err(SealError::Malformed(_))
-        ));
+        assert!(matches!(record.open(&vault, &key), Err(SealError::Malformed(_))));
     }
 }
 
 #[test]
 fn impossible_values_are_refused_with_their_name() {
     let impossible = |table, what| Some(RecordError::Impossible { table, what });
-    assert_eq!(
-        PhoneRecord::decode(&[0, 0]).err(),
-        impossible(Table::Phone, "user id")
-    );
-    assert_eq!(
-        SlotRecord::decode(&[0, 0, 0]).err(),
-        impossible(Table::Slot, "booking id")
-    );
-    assert_eq!(
-        IdnoRecord::decode(&[0, 0]).err(),
-        impossible(Table::Idno, "patient id")
-    );
+    assert_eq!(PhoneRecord::decode(&[0, 0]).err(), impossible(Table::Phone, "user id"));
+    assert_eq!(SlotRecord::decode(&[0, 0, 0]).err(), impossible(Table::Slot, "booking id"));
+    assert_eq!(IdnoRecord::decode(&[0, 0]).err(), impossible(Table::Idno, "patient id"));
     let mut slotless = schedule();
     slotless.slots.clear();
-    let record = ScheduleRecord {
-        schedule: slotless,
-        booked_before: BookedBefore::Never,
-    };
-    assert_eq!(
-        ScheduleRecord::decode(&record.encode()).err(),
-        impossible(Table::Schedule, "slot list")
-    );
+    let record = ScheduleRecord { schedule: slotless, booked_before: BookedBefore::Never };
+    assert_eq!(ScheduleRecord::decode(&record.encode()).err(), impossible(Table::Schedule, "slot list"));
 }
 
 /// bincode would set memory aside for any length that the bytes claim.
@@ -513,48 +390,22 @@ fn impossible_values_are_refused_with_their_name() {
 fn a_claim_to_be_huge_is_refused_before_memory_is_taken() {
     let mut claims = vec![0, 253];
     claims.extend_from_slice(&u64::MAX.to_le_bytes());
-    assert_eq!(
-        TenantRecord::decode(&claims),
-        Err(RecordError::Malformed(Table::Tenant))
-    );
-    assert_eq!(
-        LimitRecord::decode(&claims),
-        Err(RecordError::Malformed(Table::Limit))
-    );
-    assert_eq!(
-        MembersRecord::decode(&claims),
-        Err(RecordError::Malformed(Table::Members))
-    );
+    assert_eq!(TenantRecord::decode(&claims), Err(RecordError::Malformed(Table::Tenant)));
+    assert_eq!(LimitRecord::decode(&claims), Err(RecordError::Malformed(Table::Limit)));
+    assert_eq!(MembersRecord::decode(&claims), Err(RecordError::Malformed(Table::Members)));
 }
 
 #[test]
 fn debug_shows_nothing_personal() {
     let (_folder, vault) = fixed_vault();
-    let user_record = UserRecord::seal(
-        &vault,
-        &keys::user(tenant(), user()),
-        &user_personal(),
-        at(0),
-    )
-    .unwrap();
+    let user_record =
+        UserRecord::seal(&vault, &keys::user(tenant(), user()), &user_personal(), at(0)).unwrap();
     let patient_key = keys::patient(tenant(), patient());
-    let patient_record =
-        PatientRecord::seal(&vault, &patient_key, &patient_personal(), at(0)).unwrap();
-    let code = CodeRecord {
-        hash: Blind::from_bytes([7; 32]),
-        tries_left: 5,
-        expires_at: at(2),
-    };
+    let patient_record = PatientRecord::seal(&vault, &patient_key, &patient_personal(), at(0)).unwrap();
+    let code = CodeRecord { hash: Blind::from_bytes([7; 32]), tries_left: 5, expires_at: at(2) };
     let reply = "王小明 13800138000 11010119900307803X".into();
-    let idem = IdemRecord {
-        content_hash: [8; 32],
-        reply,
-        expires_at: at(3),
-    };
-    let passport = Certificate::Other {
-        kind: 5,
-        number: "11010119900307803X".to_owned(),
-    };
+    let idem = IdemRecord { content_hash: [8; 32], reply, expires_at: at(3) };
+    let passport = Certificate::Other { kind: 5, number: "11010119900307803X".to_owned() };
     let shown = format!(
         "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {passport:?} {:?}",
         user_personal(),
@@ -567,27 +418,14 @@ fn debug_shows_nothing_personal() {
         code,
         idem,
     );
-    for secret in [
-        "13800138000",
-        "王小明",
-        "11010119900307803X",
-        "argon2",
-        "1990",
-        "[7",
-        "[8",
-        "[49",
-    ] {
+    for secret in ["13800138000", "王小明", "11010119900307803X", "argon2", "1990", "[7", "[8", "[49"] {
         assert!(!shown.contains(secret), "{secret} in {shown}");
     }
 }
 
 #[test]
 fn codes_match_their_own_hash_only() {
-    let code = CodeRecord {
-        hash: Blind::from_bytes([7; 32]),
-        tries_left: 5,
-        expires_at: at(2),
-    };
+    let code = CodeRecord { hash: Blind::from_bytes([7; 32]), tries_left: 5, expires_at: at(2) };
     assert!(code.matches(&Blind::from_bytes([7; 32])));
     let mut other = [7; 32];
     other[31] = 6;
@@ -596,15 +434,9 @@ fn codes_match_their_own_hash_only() {
 
 #[test]
 fn a_booking_is_found_from_its_slot() {
-    let record = SlotRecord {
-        owner: BookingOwner::of(&booking()),
-        booking: booking().id,
-    };
+    let record = SlotRecord { owner: BookingOwner::of(&booking()), booking: booking().id };
     let key = keys::booking(tenant(), BookingOwner::Account(user()), booking_id());
     assert_eq!(record.booking_key(tenant()).raw(), key.raw());
-    let at_desk = Booking {
-        owner: Owner::Desk { staff: staff() },
-        ..booking()
-    };
+    let at_desk = Booking { owner: Owner::Desk { staff: staff() }, ..booking() };
     assert_eq!(BookingOwner::of(&at_desk), BookingOwner::Desk);
 }

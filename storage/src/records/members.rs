@@ -62,9 +62,7 @@ impl MemberEntry {
         personal: &MemberPersonal,
         link: MemberLink,
     ) -> Result<Self, SealError> {
-        let stored = StoredMemberPersonal {
-            phone: personal.phone.as_str().to_owned(),
-        };
+        let stored = StoredMemberPersonal { phone: personal.phone.as_str().to_owned() };
         Ok(Self {
             member: link.member,
             patient: link.patient,
@@ -78,15 +76,9 @@ impl MemberEntry {
     ///
     /// # Errors
     /// It was sealed for another record or with another key, or holds impossible values.
-    pub fn open(
-        &self,
-        vault: &Vault,
-        key: &Key<MembersRecord>,
-    ) -> Result<MemberPersonal, SealError> {
+    pub fn open(&self, vault: &Vault, key: &Key<MembersRecord>) -> Result<MemberPersonal, SealError> {
         let stored: StoredMemberPersonal = vault.unseal_v1(key.raw(), &self.personal)?;
-        Ok(MemberPersonal {
-            phone: possible(Phone::parse(&stored.phone), "phone")?,
-        })
+        Ok(MemberPersonal { phone: possible(Phone::parse(&stored.phone), "phone")? })
     }
 }
 
@@ -151,9 +143,7 @@ impl Record for MembersRecord {
     const TABLE: Table = Table::Members;
 
     fn encode(&self) -> Vec<u8> {
-        encode_v1(&StoredMembers {
-            members: self.members.iter().map(StoredMember::from).collect(),
-        })
+        encode_v1(&StoredMembers { members: self.members.iter().map(StoredMember::from).collect() })
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, RecordError> {

@@ -29,9 +29,7 @@ impl TryFrom<StoredMeta> for MetaRecord {
     fn try_from(stored: StoredMeta) -> Result<Self, Impossible> {
         Ok(match stored {
             StoredMeta::Keys(fingerprint) => Self::Keys(Fingerprint::from_bytes(fingerprint)),
-            StoredMeta::NoShowsMarked(day) => {
-                Self::NoShowsMarked(date(day, "day of missed visits")?)
-            }
+            StoredMeta::NoShowsMarked(day) => Self::NoShowsMarked(date(day, "day of missed visits")?),
         })
     }
 }

@@ -75,10 +75,7 @@ impl PatientRecord {
         created_at: Timestamp,
     ) -> Result<Self, SealError> {
         let stored = StoredPersonal::from(personal);
-        Ok(Self {
-            personal: vault.seal_v1(key.raw(), &stored)?,
-            created_at,
-        })
+        Ok(Self { personal: vault.seal_v1(key.raw(), &stored)?, created_at })
     }
 
     /// Opens the personal part of the record read from `key`.
@@ -127,19 +124,14 @@ impl From<&PatientPersonal> for StoredPersonal {
                 Gender::Female => StoredGender::Female,
             },
             birthday: personal.birthday.ordinal(),
-            certificate: personal
-                .certificate
-                .as_ref()
-                .map(|certificate| match certificate {
-                    Certificate::IdCard(number) => StoredCertificate {
-                        kind: ID_CARD,
-                        number: number.as_str().to_owned(),
-                    },
-                    Certificate::Other { kind, number } => StoredCertificate {
-                        kind: *kind,
-                        number: number.clone(),
-                    },
-                }),
+            certificate: personal.certificate.as_ref().map(|certificate| match certificate {
+                Certificate::IdCard(number) => {
+                    StoredCertificate { kind: ID_CARD, number: number.as_str().to_owned() }
+                }
+                Certificate::Other { kind, number } => {
+                    StoredCertificate { kind: *kind, number: number.clone() }
+                }
+            }),
             phone: personal.phone.as_str().to_owned(),
         }
     }
@@ -168,15 +160,9 @@ impl TryFrom<StoredCertificate> for Certificate {
 
     fn try_from(stored: StoredCertificate) -> Result<Self, Impossible> {
         match stored.kind {
-            ID_CARD => Ok(Self::IdCard(possible(
-                IdNumber::parse(&stored.number),
-                "ID number",
-            )?)),
+            ID_CARD => Ok(Self::IdCard(possible(IdNumber::parse(&stored.number), "ID number")?)),
             ID_CARD_TOO => Err(Impossible("certificate type")),
-            kind => Ok(Self::Other {
-                kind,
-                number: stored.number,
-            }),
+            kind => Ok(Self::Other { kind, number: stored.number }),
         }
     }
 }
@@ -191,10 +177,7 @@ impl TryFrom<StoredPatient> for PatientRecord {
     type Error = Impossible;
 
     fn try_from(stored: StoredPatient) -> Result<Self, Impossible> {
-        Ok(Self {
-            personal: stored.personal,
-            created_at: Timestamp::from_millis(stored.created_at),
-        })
+        Ok(Self { personal: stored.personal, created_at: Timestamp::from_millis(stored.created_at) })
     }
 }
 
@@ -202,10 +185,7 @@ impl Record for PatientRecord {
     const TABLE: Table = Table::Patient;
 
     fn encode(&self) -> Vec<u8> {
-        encode_v1(&StoredPatient {
-            personal: self.personal.clone(),
-            created_at: millis(self.created_at),
-        })
+        encode_v1(&StoredPatient { personal: self.personal.clone(), created_at: millis(self.created_at) })
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
@@ -229,9 +209,7 @@ impl TryFrom<StoredIdno> for IdnoRecord {
     type Error = Impossible;
 
     fn try_from(stored: StoredIdno) -> Result<Self, Impossible> {
-        Ok(Self {
-            patient: possible(PatientId::new(stored.patient), "patient id")?,
-        })
+        Ok(Self { patient: possible(PatientId::new(stored.patient), "patient id")? })
     }
 }
 
@@ -239,9 +217,7 @@ impl Record for IdnoRecord {
     const TABLE: Table = Table::Idno;
 
     fn encode(&self) -> Vec<u8> {
-        encode_v1(&StoredIdno {
-            patient: self.patient.get(),
-        })
+        encode_v1(&StoredIdno { patient: self.patient.get() })
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
@@ -281,10 +257,7 @@ struct StoredMiss {
 
 impl From<&Miss> for StoredMiss {
     fn from(miss: &Miss) -> Self {
-        Self {
-            date: miss.date.ordinal(),
-            booking: miss.booking.get(),
-        }
+        Self { date: miss.date.ordinal(), booking: miss.booking.get() }
     }
 }
 
@@ -299,10 +272,7 @@ impl TryFrom<StoredNoShow> for NoShowRecord {
                 booking: possible(BookingId::new(miss.booking), "booking id")?,
             });
         }
-        Ok(Self {
-            misses,
-            banned_until: dates(stored.banned_until, "end of a ban")?,
-        })
+        Ok(Self { misses, banned_until: dates(stored.banned_until, "end of a ban")? })
     }
 }
 

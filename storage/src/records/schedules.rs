@@ -2,8 +2,8 @@
 
 use bincode::{Decode, Encode};
 use domain::{
-    Channel, ClinicKind, DepartmentId, DoctorId, Fen, Period, Schedule, ScheduleId, SerialNo,
-    SlotPlan, StaffId, Standing, TimeOfDay, Timestamp,
+    Channel, ClinicKind, DepartmentId, DoctorId, Fen, Period, Schedule, ScheduleId, SerialNo, SlotPlan,
+    StaffId, Standing, TimeOfDay, Timestamp,
 };
 
 use super::{date, millis, possible};
@@ -160,10 +160,7 @@ impl From<&ScheduleRecord> for StoredSchedule {
             slots: schedule.slots.iter().map(StoredSlotPlan::from).collect(),
             standing: match schedule.standing {
                 Standing::Open => StoredStanding::Open,
-                Standing::Stopped { at, by } => StoredStanding::Stopped {
-                    at: millis(at),
-                    by: by.get(),
-                },
+                Standing::Stopped { at, by } => StoredStanding::Stopped { at: millis(at), by: by.get() },
             },
             booked_before: match record.booked_before {
                 BookedBefore::Never => StoredBookedBefore::Never,
@@ -243,9 +240,7 @@ impl TryFrom<StoredScheduleAt> for ScheduleAtRecord {
     type Error = Impossible;
 
     fn try_from(stored: StoredScheduleAt) -> Result<Self, Impossible> {
-        Ok(Self {
-            schedule: possible(ScheduleId::new(stored.schedule), "schedule id")?,
-        })
+        Ok(Self { schedule: possible(ScheduleId::new(stored.schedule), "schedule id")? })
     }
 }
 
@@ -253,9 +248,7 @@ impl Record for ScheduleAtRecord {
     const TABLE: Table = Table::ScheduleAt;
 
     fn encode(&self) -> Vec<u8> {
-        encode_v1(&StoredScheduleAt {
-            schedule: self.schedule.get(),
-        })
+        encode_v1(&StoredScheduleAt { schedule: self.schedule.get() })
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, RecordError> {

@@ -22,10 +22,7 @@ fn open(folder: &TempDir) -> Storage {
 }
 
 fn run<F: Future>(future: F) -> F::Output {
-    tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap()
-        .block_on(future)
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
 /// Whatever a crash or a clean stop leaves of a block, the next start goes on behind it.
@@ -43,10 +40,7 @@ fn no_number_comes_twice_across_restarts() {
                 for _ in 0..=(start * 15) {
                     let number = sequences.next(&storage, tenant(1), sequence).await.unwrap();
                     count += 1;
-                    assert!(
-                        given.insert((sequence.tag(), number)),
-                        "{sequence:?} {number} twice"
-                    );
+                    assert!(given.insert((sequence.tag(), number)), "{sequence:?} {number} twice");
                     assert!(number >= sequence.first());
                     let largest = given.range(..(sequence.tag() + 1, 0)).next_back();
                     assert_eq!(largest, Some(&(sequence.tag(), number)), "not ascending");
@@ -72,12 +66,7 @@ fn concurrent_callers_share_blocks_and_get_distinct_numbers() {
             tasks.spawn(async move {
                 let mut numbers = Vec::new();
                 for _ in 0..3 {
-                    numbers.push(
-                        sequences
-                            .next(&storage, tenant(1), Sequence::Patient)
-                            .await
-                            .unwrap(),
-                    );
+                    numbers.push(sequences.next(&storage, tenant(1), Sequence::Patient).await.unwrap());
                 }
                 numbers
             });
@@ -86,11 +75,7 @@ fn concurrent_callers_share_blocks_and_get_distinct_numbers() {
     });
     let distinct: BTreeSet<u64> = numbers.iter().flatten().copied().collect();
     assert_eq!(distinct.len(), 600);
-    assert_eq!(
-        (distinct.first(), distinct.last()),
-        (Some(&1), Some(&600)),
-        "no gap within one run"
-    );
+    assert_eq!((distinct.first(), distinct.last()), (Some(&1), Some(&600)), "no gap within one run");
 }
 
 /// Two processes would be two `Sequences` over one storage; the version of the record keeps them
@@ -151,30 +136,17 @@ fn ensure_refills_below_the_low_water_only() {
     let key = keys::sequence(tenant(1), Sequence::Patient);
     let reserved = || storage.get(&key).unwrap().unwrap().record.next;
     run(async {
-        sequences
-            .ensure(&storage, tenant(1), Sequence::Patient)
-            .await
-            .unwrap();
+        sequences.ensure(&storage, tenant(1), Sequence::Patient).await.unwrap();
         assert_eq!(reserved(), 21);
         for _ in 0..15 {
             assert!(sequences.take(tenant(1), Sequence::Patient).is_some());
         }
-        sequences
-            .ensure(&storage, tenant(1), Sequence::Patient)
-            .await
-            .unwrap();
+        sequences.ensure(&storage, tenant(1), Sequence::Patient).await.unwrap();
         assert_eq!(reserved(), 21, "five are enough");
         assert_eq!(sequences.take(tenant(1), Sequence::Patient), Some(16));
-        sequences
-            .ensure(&storage, tenant(1), Sequence::Patient)
-            .await
-            .unwrap();
+        sequences.ensure(&storage, tenant(1), Sequence::Patient).await.unwrap();
         assert_eq!(reserved(), 41);
-        assert_eq!(
-            sequences.take(tenant(1), Sequence::Patient),
-            Some(17),
-            "the old block first"
-        );
+        assert_eq!(sequences.take(tenant(1), Sequence::Patient), Some(17), "the old block first");
     });
 }
 
@@ -186,10 +158,7 @@ fn tenants_and_sequences_number_for_themselves() {
     run(async {
         for id in [1, 2] {
             for sequence in Sequence::ALL {
-                let number = sequences
-                    .next(&storage, tenant(id), sequence)
-                    .await
-                    .unwrap();
+                let number = sequences.next(&storage, tenant(id), sequence).await.unwrap();
                 assert_eq!(number, sequence.first(), "{sequence:?}");
             }
         }
@@ -209,19 +178,12 @@ fn the_last_block_is_used_up_before_the_sequence_ends() {
     let sequences = Sequences::new();
     run(async {
         for expected in [last - 1, last] {
-            let number = sequences
-                .next(&storage, tenant(1), Sequence::BookingCode)
-                .await;
+            let number = sequences.next(&storage, tenant(1), Sequence::BookingCode).await;
             assert_eq!(number.unwrap(), expected);
         }
         for _ in 0..2 {
-            let number = sequences
-                .next(&storage, tenant(1), Sequence::BookingCode)
-                .await;
-            assert!(matches!(
-                number,
-                Err(SequenceError::Exhausted(Sequence::BookingCode))
-            ));
+            let number = sequences.next(&storage, tenant(1), Sequence::BookingCode).await;
+            assert!(matches!(number, Err(SequenceError::Exhausted(Sequence::BookingCode))));
         }
     });
 }
@@ -229,14 +191,8 @@ fn the_last_block_is_used_up_before_the_sequence_ends() {
 /// An import that wrote a smaller number cannot bring ids below 10^9 back.
 #[test]
 fn numbers_never_start_below_the_first() {
-    assert_eq!(
-        Sequence::Booking.block_at(0),
-        Some(1_000_000_000..1_000_001_000)
-    );
-    assert_eq!(
-        Sequence::Booking.block_at(1_000_000_500),
-        Some(1_000_000_500..1_000_001_500)
-    );
+    assert_eq!(Sequence::Booking.block_at(0), Some(1_000_000_000..1_000_001_000));
+    assert_eq!(Sequence::Booking.block_at(1_000_000_500), Some(1_000_000_500..1_000_001_500));
     assert_eq!(Sequence::Booking.block_at(u64::MAX), None);
     for sequence in Sequence::ALL {
         assert!(sequence.block_at(sequence.last() + 1).is_none());

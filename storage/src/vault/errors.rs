@@ -33,9 +33,7 @@ pub enum VaultError {
         path: PathBuf,
     },
     /// Everybody on this machine may use the key.
-    #[error(
-        "every user of this machine may use the key file {path} (mode {mode:o}): run chmod 600 on it"
-    )]
+    #[error("every user of this machine may use the key file {path} (mode {mode:o}): run chmod 600 on it")]
     Exposed {
         /// The file in question.
         path: PathBuf,

@@ -39,19 +39,13 @@ pub(super) fn read(path: &Path) -> Result<Option<SecretKey>, VaultError> {
     };
     check_permissions(path, &file)?;
     let mut text = String::new();
-    file.take(LONGEST_FILE)
-        .read_to_string(&mut text)
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::InvalidData => VaultError::Malformed {
-                path: path.to_owned(),
-            },
-            _ => file_error(path, error),
-        })?;
+    file.take(LONGEST_FILE).read_to_string(&mut text).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => VaultError::Malformed { path: path.to_owned() },
+        _ => file_error(path, error),
+    })?;
     match parse_hex(text.trim_end()) {
         Some(secret) => Ok(Some(SecretKey(secret))),
-        None => Err(VaultError::Malformed {
-            path: path.to_owned(),
-        }),
+        None => Err(VaultError::Malformed { path: path.to_owned() }),
     }
 }
 
@@ -62,9 +56,7 @@ pub(super) fn read(path: &Path) -> Result<Option<SecretKey>, VaultError> {
 /// so that the final name never stands for half a secret and never replaces an existing one.
 pub(super) fn create(path: &Path, random: &dyn Random) -> Result<SecretKey, VaultError> {
     let mut secret = [0; SECRET_LEN];
-    random
-        .fill(&mut secret)
-        .map_err(|_| VaultError::NoRandomness)?;
+    random.fill(&mut secret).map_err(|_| VaultError::NoRandomness)?;
 
     let draft = draft_of(path);
     match fs::remove_file(&draft) {
@@ -81,9 +73,7 @@ pub(super) fn create(path: &Path, random: &dyn Random) -> Result<SecretKey, Vaul
     match linked {
         Ok(()) => Ok(SecretKey(secret)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            read(path)?.ok_or_else(|| VaultError::Missing {
-                path: path.to_owned(),
-            })
+            read(path)?.ok_or_else(|| VaultError::Missing { path: path.to_owned() })
         }
         Err(error) => Err(file_error(path, error)),
     }
@@ -97,11 +87,7 @@ fn draft_of(path: &Path) -> PathBuf {
 
 fn write_draft(draft: &Path, secret: &[u8; SECRET_LEN]) -> io::Result<()> {
     // `create_new` is O_EXCL: a link that somebody placed under this name is not followed.
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(draft)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
     let mut line = to_hex(secret);
     line.push('\n');
     file.write_all(line.as_bytes())?;
@@ -110,27 +96,14 @@ fn write_draft(draft: &Path, secret: &[u8; SECRET_LEN]) -> io::Result<()> {
 
 fn sync_folder(folder: &Path) -> Result<(), VaultError> {
     // The parent of a relative path of one component is the empty path: the current folder.
-    let folder = if folder.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        folder
-    };
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|error| file_error(folder, error))
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| file_error(folder, error))
 }
 
 fn check_permissions(path: &Path, file: &File) -> Result<(), VaultError> {
-    let mode = file
-        .metadata()
-        .map_err(|error| file_error(path, error))?
-        .mode()
-        & 0o777;
+    let mode = file.metadata().map_err(|error| file_error(path, error))?.mode() & 0o777;
     if mode & 0o007 != 0 {
-        return Err(VaultError::Exposed {
-            path: path.to_owned(),
-            mode,
-        });
+        return Err(VaultError::Exposed { path: path.to_owned(), mode });
     }
     if mode & 0o070 != 0 {
         tracing::warn!(
@@ -143,10 +116,7 @@ fn check_permissions(path: &Path, file: &File) -> Result<(), VaultError> {
 }
 
 fn file_error(path: &Path, source: io::Error) -> VaultError {
-    VaultError::File {
-        path: path.to_owned(),
-        source,
-    }
+    VaultError::File { path: path.to_owned(), source }
 }
 
 fn to_hex(bytes: &[u8]) -> String {

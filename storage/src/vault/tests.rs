@@ -8,8 +8,7 @@ use domain::{IdNumber, PatientId, Phone, TenantId, Timestamp, UserId};
 use tempfile::TempDir;
 
 use super::{
-    Blind, Existing, NoRandomness, OsRandom, Random, SealError, Sealed, UnlockError, Vault,
-    VaultError,
+    Blind, Existing, NoRandomness, OsRandom, Random, SealError, Sealed, UnlockError, Vault, VaultError,
 };
 use crate::keys;
 use crate::options::StorageOptions;
@@ -138,10 +137,7 @@ fn either_key_being_wrong_is_noticed() {
         let other = open(&folder, Existing::MustExist).unwrap();
         let refused = other.confirm(&vault.fingerprint()).unwrap_err();
         assert!(matches!(&refused, VaultError::WrongKeys { folder: named } if *named == folder));
-        assert!(
-            refused.to_string().contains(&folder.display().to_string()),
-            "{refused}"
-        );
+        assert!(refused.to_string().contains(&folder.display().to_string()), "{refused}");
         fs::write(&path, kept).unwrap();
     }
 }
@@ -192,24 +188,12 @@ fn key_files_with_anything_else_in_them_are_refused() {
 fn a_sealed_field_opens_only_under_its_record_key() {
     let (_root, vault) = new_vault();
     let sealed = vault.seal(&patient_key(1), b"110101199003070134").unwrap();
-    assert_eq!(
-        vault.unseal(&patient_key(1), &sealed).unwrap(),
-        b"110101199003070134"
-    );
-    assert_eq!(
-        vault.unseal(&patient_key(2), &sealed),
-        Err(SealError::Refused)
-    );
+    assert_eq!(vault.unseal(&patient_key(1), &sealed).unwrap(), b"110101199003070134");
+    assert_eq!(vault.unseal(&patient_key(2), &sealed), Err(SealError::Refused));
     let other_tenant = keys::patient(tenant(2), PatientId::new(1).unwrap());
-    assert_eq!(
-        vault.unseal(other_tenant.raw(), &sealed),
-        Err(SealError::Refused)
-    );
+    assert_eq!(vault.unseal(other_tenant.raw(), &sealed), Err(SealError::Refused));
     let other_table = keys::user(tenant(1), UserId::new(1).unwrap());
-    assert_eq!(
-        vault.unseal(other_table.raw(), &sealed),
-        Err(SealError::Refused)
-    );
+    assert_eq!(vault.unseal(other_table.raw(), &sealed), Err(SealError::Refused));
 }
 
 #[test]
@@ -220,11 +204,7 @@ fn every_change_of_a_sealed_field_is_noticed() {
     for at in 0..sealed.0.len() {
         let mut changed = sealed.clone();
         changed.0[at] ^= 1;
-        let expected = if at == 0 {
-            SealError::UnknownKey(0)
-        } else {
-            SealError::Refused
-        };
+        let expected = if at == 0 { SealError::UnknownKey(0) } else { SealError::Refused };
         assert_eq!(vault.unseal(&key, &changed), Err(expected));
         let cut = Sealed(sealed.0[..at].to_vec());
         assert_eq!(vault.unseal(&key, &cut), Err(SealError::Refused));
@@ -239,10 +219,7 @@ fn equal_fields_are_sealed_differently_and_no_field_shows() {
     assert_ne!(first, second);
     assert!(!first.0.windows(5).any(|part| part == b"13800"));
     assert_eq!(format!("{first:?}"), "Sealed(40 bytes)");
-    assert_eq!(
-        vault.unseal(&patient_key(1), &vault.seal(&patient_key(1), b"").unwrap()),
-        Ok(Vec::new())
-    );
+    assert_eq!(vault.unseal(&patient_key(1), &vault.seal(&patient_key(1), b"").unwrap()), Ok(Vec::new()));
 }
 
 #[test]
@@ -250,14 +227,8 @@ fn without_randomness_nothing_is_sealed_and_no_key_is_made() {
     let (root, _) = new_vault();
     let folder = root.path().join("keys");
     let silent = Vault::open(&folder, Existing::MustExist, Arc::new(Silent)).unwrap();
-    assert_eq!(
-        silent.seal(&patient_key(1), b"abc"),
-        Err(SealError::NoRandomness)
-    );
-    assert!(matches!(
-        silent.secret("jwt"),
-        Err(VaultError::NoRandomness)
-    ));
+    assert_eq!(silent.seal(&patient_key(1), b"abc"), Err(SealError::NoRandomness));
+    assert!(matches!(silent.secret("jwt"), Err(VaultError::NoRandomness)));
     assert!(!folder.join("jwt.key").exists());
 }
 
@@ -269,22 +240,13 @@ fn blinds_depend_on_key_domain_tenant_and_value() {
     let blind = vault.blind_phone(tenant(1), &phone);
     assert_eq!(blind, vault.blind_phone(tenant(1), &phone));
     assert_ne!(blind, vault.blind_phone(tenant(2), &phone));
-    assert_ne!(
-        blind,
-        vault.blind_phone(tenant(1), &Phone::parse("13800138001").unwrap())
-    );
+    assert_ne!(blind, vault.blind_phone(tenant(1), &Phone::parse("13800138001").unwrap()));
     assert_ne!(blind, other.blind_phone(tenant(1), &phone));
     assert_ne!(vault.blind("ab", "c"), vault.blind("a", "bc"));
 
     let number = IdNumber::parse("11010119900307803X").unwrap();
-    assert_eq!(
-        vault.blind_id_number(tenant(1), &number),
-        vault.blind_id_number(tenant(1), &number)
-    );
-    assert_ne!(
-        vault.blind_id_number(tenant(1), &number),
-        vault.blind_id_number(tenant(2), &number)
-    );
+    assert_eq!(vault.blind_id_number(tenant(1), &number), vault.blind_id_number(tenant(1), &number));
+    assert_ne!(vault.blind_id_number(tenant(1), &number), vault.blind_id_number(tenant(2), &number));
     assert_eq!(format!("{blind:?}"), "Blind(..)");
 }
 
@@ -320,19 +282,12 @@ fn other_secrets_are_made_at_first_and_then_stay() {
     assert_ne!(vault.secret("jwt-2").unwrap().as_bytes(), made.as_bytes());
     assert_eq!(format!("{made:?}"), "SecretKey(..)");
     for bad in ["", "..", "a/b", "A", "seal-1", "blind", "a.b"] {
-        assert!(
-            matches!(vault.secret(bad), Err(VaultError::BadName { .. })),
-            "{bad:?}"
-        );
+        assert!(matches!(vault.secret(bad), Err(VaultError::BadName { .. })), "{bad:?}");
     }
 }
 
 fn storage(root: &TempDir) -> Storage {
-    Storage::open(StorageOptions::new(
-        root.path().join("data"),
-        Timestamp::ZERO,
-    ))
-    .unwrap()
+    Storage::open(StorageOptions::new(root.path().join("data"), Timestamp::ZERO)).unwrap()
 }
 
 fn unlock(storage: &Storage, folder: &Path) -> Result<Vault, UnlockError> {
@@ -347,31 +302,19 @@ fn data_opens_with_its_own_keys_only() {
     let first = unlock(&storage(&root), &folder).unwrap();
 
     let storage = storage(&root);
-    assert_eq!(
-        unlock(&storage, &folder).unwrap().fingerprint(),
-        first.fingerprint()
-    );
+    assert_eq!(unlock(&storage, &folder).unwrap().fingerprint(), first.fingerprint());
 
     let moved = root.path().join("moved");
     fs::rename(&folder, &moved).unwrap();
     let refused = unlock(&storage, &folder).unwrap_err();
-    assert!(
-        matches!(refused, UnlockError::Keys(VaultError::Missing { .. })),
-        "{refused}"
-    );
+    assert!(matches!(refused, UnlockError::Keys(VaultError::Missing { .. })), "{refused}");
     assert!(!folder.exists());
 
     let (other_root, _) = new_vault();
     let refused = unlock(&storage, &other_root.path().join("keys")).unwrap_err();
-    assert!(
-        matches!(refused, UnlockError::Keys(VaultError::WrongKeys { .. })),
-        "{refused}"
-    );
+    assert!(matches!(refused, UnlockError::Keys(VaultError::WrongKeys { .. })), "{refused}");
 
-    assert_eq!(
-        unlock(&storage, &moved).unwrap().fingerprint(),
-        first.fingerprint()
-    );
+    assert_eq!(unlock(&storage, &moved).unwrap().fingerprint(), first.fingerprint());
 }
 
 /// A crash after the keys were made and before their fingerprint was stored.
@@ -381,12 +324,6 @@ fn an_interrupted_first_unlock_keeps_the_keys_it_made() {
     let folder = root.path().join("keys");
     let made = open(&folder, Existing::CreateIfMissing).unwrap();
     let storage = storage(&root);
-    assert_eq!(
-        unlock(&storage, &folder).unwrap().fingerprint(),
-        made.fingerprint()
-    );
-    assert_eq!(
-        unlock(&storage, &folder).unwrap().fingerprint(),
-        made.fingerprint()
-    );
+    assert_eq!(unlock(&storage, &folder).unwrap().fingerprint(), made.fingerprint());
+    assert_eq!(unlock(&storage, &folder).unwrap().fingerprint(), made.fingerprint());
 }

@@ -30,11 +30,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`UnlockError`]; the server must not start.
-    pub fn unlock(
-        storage: &Storage,
-        folder: &Path,
-        random: Arc<dyn Random>,
-    ) -> Result<Self, UnlockError> {
+    pub fn unlock(storage: &Storage, folder: &Path, random: Arc<dyn Random>) -> Result<Self, UnlockError> {
         let key = keys::vault_keys();
         match storage.get(&key)?.map(|stored| stored.record) {
             Some(MetaRecord::Keys(fingerprint)) => {
@@ -42,16 +38,13 @@ impl Vault {
                 vault.confirm(&fingerprint)?;
                 Ok(vault)
             }
-            Some(MetaRecord::NoShowsMarked(_)) => Err(VaultError::WrongKeys {
-                folder: folder.to_owned(),
+            Some(MetaRecord::NoShowsMarked(_)) => {
+                Err(VaultError::WrongKeys { folder: folder.to_owned() }.into())
             }
-            .into()),
             None => {
                 let vault = Self::open(folder, Existing::CreateIfMissing, random)?;
                 let mut commit = Commit::new();
-                commit
-                    .require_absent(&key)
-                    .put(&key, &MetaRecord::Keys(vault.fingerprint()));
+                commit.require_absent(&key).put(&key, &MetaRecord::Keys(vault.fingerprint()));
                 storage.commit(commit).wait()?;
                 Ok(vault)
             }
