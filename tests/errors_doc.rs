@@ -8,9 +8,7 @@ use pati_service::http::error::{Retry, TABLE};
 fn the_document_is_the_table() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/errors.md");
     let document = std::fs::read_to_string(path).expect("docs/errors.md");
-    let (_, rows) = document
-        .split_once("|---|---|---|---|---|\n")
-        .expect("a table");
+    let (_, rows) = document.split_once("|---|---|---|---|---|\n").expect("a table");
     let documented: Vec<&str> = rows.lines().collect();
 
     let expected: Vec<String> = TABLE

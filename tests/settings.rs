@@ -18,20 +18,14 @@ fn load(text: &str, variables: &[(&str, &str)]) -> Result<Settings, SettingsErro
     let folder = TempDir::new().expect("a temporary folder");
     let path = folder.path().join("config.toml");
     fs::write(&path, text).expect("written");
-    let variables = variables
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     Settings::load(&ConfigFile::Given(path), variables)
 }
 
 /// Where, at which key, and why.
 fn refusal(text: &str, variables: &[(&str, &str)]) -> (Origin, String, String) {
     match load(text, variables) {
-        Err(SettingsError::Refused {
-            origin,
-            key,
-            reason,
-        }) => (origin, key, reason),
+        Err(SettingsError::Refused { origin, key, reason }) => (origin, key, reason),
         other => panic!("{text} {variables:?} gave {other:?}"),
     }
 }
@@ -40,11 +34,9 @@ fn refusal(text: &str, variables: &[(&str, &str)]) -> (Origin, String, String) {
 fn known_keys(prefix: &str, unknown: &str) -> Vec<String> {
     let (_, key, reason) = refusal(unknown, &[]);
     assert_eq!(key, format!("{prefix}nonsense"));
-    let (_, list) = reason.split_once("expected one of ").unwrap_or_else(|| {
-        reason
-            .split_once("expected ")
-            .expect("a list of what is known")
-    });
+    let (_, list) = reason
+        .split_once("expected one of ")
+        .unwrap_or_else(|| reason.split_once("expected ").expect("a list of what is known"));
     let keys = list.split('`').skip(1).step_by(2);
     keys.map(str::to_owned).collect()
 }
@@ -54,10 +46,7 @@ fn known_keys(prefix: &str, unknown: &str) -> Vec<String> {
 fn the_shipped_file_is_the_defaults() {
     let shipped = Settings::load(&ConfigFile::Given(shipped()), []).expect("accepted");
     assert_eq!(shipped, Settings::default());
-    assert_eq!(
-        load("", &[]).expect("empty is accepted"),
-        Settings::default()
-    );
+    assert_eq!(load("", &[]).expect("empty is accepted"), Settings::default());
 }
 
 /// The planted bugs: a key left out of the file, a key without a sentence above it.
@@ -71,20 +60,14 @@ fn the_shipped_file_has_every_key_with_a_sentence() {
         if let Some(name) = line.strip_prefix('[') {
             section = name.trim_end_matches(']');
         } else if let Some((key, _)) = line.split_once(" = ").filter(|_| !line.starts_with('#')) {
-            assert!(
-                previous.starts_with("# "),
-                "{section}.{key} has no sentence"
-            );
+            assert!(previous.starts_with("# "), "{section}.{key} has no sentence");
             explained.insert(format!("{section}.{key}"));
         }
         previous = line;
     }
     let mut known = BTreeSet::new();
     for section in known_keys("", "nonsense = 1") {
-        for key in known_keys(
-            &format!("{section}."),
-            &format!("[{section}]\nnonsense = 1"),
-        ) {
+        for key in known_keys(&format!("{section}."), &format!("[{section}]\nnonsense = 1")) {
             known.insert(format!("{section}.{key}"));
         }
     }
@@ -110,12 +93,7 @@ fn the_environment_overrides_the_file() {
     assert_eq!(settings.booking.release_time.to_string(), "07:30");
     assert_eq!(settings.server.bind.to_string(), "0.0.0.0:80");
     assert!(settings.server.errors_as_200);
-    let proxies: Vec<_> = settings
-        .server
-        .trusted_proxies
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let proxies: Vec<_> = settings.server.trusted_proxies.iter().map(ToString::to_string).collect();
     assert_eq!(proxies, ["10.0.0.0/8", "::1/128"]);
     assert_eq!(settings.oss.bucket, "123");
 }
@@ -123,111 +101,33 @@ fn the_environment_overrides_the_file() {
 #[test]
 fn a_bad_value_is_refused_by_name_and_reason() {
     for (section, line, key, reason) in [
-        (
-            "booking",
-            "hold_seconds = 29",
-            "hold_seconds",
-            "between 30 and 900",
-        ),
-        (
-            "booking",
-            "hold_seconds = 901",
-            "hold_seconds",
-            "between 30 and 900",
-        ),
-        (
-            "booking",
-            "hold_seconds = 'long'",
-            "hold_seconds",
-            "whole number",
-        ),
-        (
-            "booking",
-            "horizon_days = 0",
-            "horizon_days",
-            "between 1 and 180",
-        ),
-        (
-            "booking",
-            "horizon_days = 181",
-            "horizon_days",
-            "between 1 and 180",
-        ),
+        ("booking", "hold_seconds = 29", "hold_seconds", "between 30 and 900"),
+        ("booking", "hold_seconds = 901", "hold_seconds", "between 30 and 900"),
+        ("booking", "hold_seconds = 'long'", "hold_seconds", "whole number"),
+        ("booking", "horizon_days = 0", "horizon_days", "between 1 and 180"),
+        ("booking", "horizon_days = 181", "horizon_days", "between 1 and 180"),
         ("booking", "release_time = '24:00'", "release_time", "HH:mm"),
-        (
-            "booking",
-            "max_bookings_per_patient_per_day = 3",
-            "max_bookings_per_patient_per_day",
-            "1 or 2",
-        ),
-        (
-            "booking",
-            "cancel_before_minutes = -1",
-            "cancel_before_minutes",
-            "between 0",
-        ),
+        ("booking", "max_bookings_per_patient_per_day = 3", "max_bookings_per_patient_per_day", "1 or 2"),
+        ("booking", "cancel_before_minutes = -1", "cancel_before_minutes", "between 0"),
         ("booking", "unpaid = 'forget'", "unpaid", "keep"),
         ("clinic", "time_zone = 'Mars/Olympus'", "time_zone", "IANA"),
-        (
-            "clinic",
-            "default_tenant = 0",
-            "default_tenant",
-            "between 1",
-        ),
+        ("clinic", "default_tenant = 0", "default_tenant", "between 1"),
         ("server", "bind = 'localhost'", "bind", "address"),
-        (
-            "server",
-            "trusted_proxies = ['10.0.0.0/33']",
-            "trusted_proxies",
-            "networks",
-        ),
-        (
-            "server",
-            "public_url = 'book.example.cn'",
-            "public_url",
-            "http",
-        ),
-        (
-            "server",
-            "public_url = 'ftp://book.example.cn'",
-            "public_url",
-            "http",
-        ),
-        (
-            "server",
-            "public_url = 'https://a:b@book.example.cn'",
-            "public_url",
-            "password",
-        ),
-        (
-            "server",
-            "public_url = 'https://book.example.cn/?a=1'",
-            "public_url",
-            "query",
-        ),
-        (
-            "server",
-            "admin_bind = '127.0.0.1:8080'",
-            "admin_bind",
-            "differ",
-        ),
+        ("server", "trusted_proxies = ['10.0.0.0/33']", "trusted_proxies", "networks"),
+        ("server", "public_url = 'book.example.cn'", "public_url", "http"),
+        ("server", "public_url = 'ftp://book.example.cn'", "public_url", "http"),
+        ("server", "public_url = 'https://a:b@book.example.cn'", "public_url", "password"),
+        ("server", "public_url = 'https://book.example.cn/?a=1'", "public_url", "query"),
+        ("server", "admin_bind = '127.0.0.1:8080'", "admin_bind", "differ"),
         ("storage", "path = ''", "path", "empty"),
         ("sms", "provider = 'pigeon'", "provider", "console"),
         ("sms", "provider = 'aliyun'", "provider", "not built in"),
-        (
-            "sms",
-            "provider = 'webhook'",
-            "webhook_url",
-            "must be given",
-        ),
+        ("sms", "provider = 'webhook'", "webhook_url", "must be given"),
         ("oss", "provider = 'aliyun'", "provider", "not built in"),
         ("wechat", "api_base = ''", "api_base", "http"),
     ] {
         let (origin, refused, why) = refusal(&format!("[{section}]\n{line}"), &[]);
-        assert!(
-            matches!(&origin, Origin::File(path) if path.ends_with("config.toml")),
-            "{origin:?}"
-        );
+        assert!(matches!(&origin, Origin::File(path) if path.ends_with("config.toml")), "{origin:?}");
         assert_eq!(refused, format!("{section}.{key}"), "{line}");
         assert!(why.contains(reason), "{line}: {why}");
     }
@@ -236,32 +136,12 @@ fn a_bad_value_is_refused_by_name_and_reason() {
 #[test]
 fn a_bad_variable_is_named() {
     for (name, value, key, reason) in [
-        (
-            "PATI_BOOKING__HOLD_SECONDS",
-            "5",
-            "booking.hold_seconds",
-            "between 30 and 900",
-        ),
-        (
-            "PATI_BOOKING__NONSENSE",
-            "5",
-            "booking.nonsense",
-            "unknown field",
-        ),
+        ("PATI_BOOKING__HOLD_SECONDS", "5", "booking.hold_seconds", "between 30 and 900"),
+        ("PATI_BOOKING__NONSENSE", "5", "booking.nonsense", "unknown field"),
         ("PATI_NONSENSE__KEY", "5", "nonsense", "unknown field"),
         ("PATI_NONSENSE", "5", "nonsense", "PATI_<SECTION>__<KEY>"),
-        (
-            "PATI_SERVER__TRUSTED_PROXIES",
-            "[\"x\"]",
-            "server.trusted_proxies",
-            "networks",
-        ),
-        (
-            "PATI_SMS__PROVIDER",
-            "pigeon",
-            "sms.provider",
-            "unknown variant",
-        ),
+        ("PATI_SERVER__TRUSTED_PROXIES", "[\"x\"]", "server.trusted_proxies", "networks"),
+        ("PATI_SMS__PROVIDER", "pigeon", "sms.provider", "unknown variant"),
     ] {
         let (origin, refused, why) = refusal("", &[(name, value)]);
         assert_eq!(origin, Origin::Variable(name.to_owned()));
@@ -284,20 +164,14 @@ fn a_file_that_is_no_toml_is_refused_with_its_line() {
     let error = load("[server]\nbind = ", &[]).expect_err("refused");
     assert!(matches!(error, SettingsError::NotToml { .. }), "{error:?}");
     let text = error.to_string();
-    assert!(
-        text.contains("config.toml") && text.contains("line 2"),
-        "{text}"
-    );
+    assert!(text.contains("config.toml") && text.contains("line 2"), "{text}");
 }
 
 #[test]
 fn a_given_file_must_be_there() {
     let missing = ConfigFile::Given("/nowhere/config.toml".into());
     let error = Settings::load(&missing, []).expect_err("refused");
-    assert!(
-        matches!(error, SettingsError::Unreadable { .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, SettingsError::Unreadable { .. }), "{error:?}");
     assert!(error.to_string().contains("/nowhere/config.toml"));
 }
 
@@ -305,10 +179,7 @@ fn a_given_file_must_be_there() {
 fn a_secret_in_the_webhook_does_not_show() {
     let variables = [
         ("PATI_SMS__PROVIDER", "webhook"),
-        (
-            "PATI_SMS__WEBHOOK_URL",
-            "https://sms.example.cn/send?key=hunter2",
-        ),
+        ("PATI_SMS__WEBHOOK_URL", "https://sms.example.cn/send?key=hunter2"),
     ];
     let settings = load("", &variables).expect("accepted");
     let url = settings.sms.webhook_url.as_ref().expect("given");
@@ -336,10 +207,7 @@ fn the_policy_is_made_of_the_settings() {
     assert_eq!(policy.visits_per_patient_per_day, DailyVisits::One);
     assert_eq!(policy.max_active_per_user, 4);
     let no_show = policy.no_show;
-    assert_eq!(
-        (no_show.limit, no_show.window_days, no_show.ban_days),
-        (2, 60, 14)
-    );
+    assert_eq!((no_show.limit, no_show.window_days, no_show.ban_days), (2, 60, 14));
 }
 
 #[test]

@@ -2,11 +2,14 @@
 #![expect(dead_code, reason = "every test file uses its own part of the harness")]
 #![expect(unreachable_pub, reason = "the harness is a module of several crates")]
 
+pub mod audit;
 pub mod clinic;
 pub mod folder;
 pub mod import;
+pub mod load;
 pub mod patients;
 pub mod people;
 pub mod random;
 pub mod shape;
+pub mod town;
 pub mod wire;

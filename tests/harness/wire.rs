@@ -42,12 +42,12 @@ pub fn get(path_and_query: &str, headers: &[(&str, &str)]) -> Vec<u8> {
 pub fn post(path: &str, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
     let mut text = head("POST", path, headers);
     text.push_str("Content-Type: application/json\r\n");
-    with_body(text, body)
+    with_body(&text, body)
 }
 
 /// The bytes of a request whose headers are only those given, its host and its length.
 pub fn bare(method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
-    with_body(head(method, target, headers), body)
+    with_body(&head(method, target, headers), body)
 }
 
 fn head(method: &str, target: &str, headers: &[(&str, &str)]) -> String {
@@ -58,7 +58,7 @@ fn head(method: &str, target: &str, headers: &[(&str, &str)]) -> String {
     text
 }
 
-fn with_body(head: String, body: &str) -> Vec<u8> {
+fn with_body(head: &str, body: &str) -> Vec<u8> {
     format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
@@ -140,7 +140,7 @@ fn content_length(head: &[u8]) -> Option<usize> {
     const NAME: &[u8] = b"content-length: ";
     let at = head.windows(NAME.len()).position(|window| window.eq_ignore_ascii_case(NAME))? + NAME.len();
     let digits = head[at..].iter().take_while(|byte| byte.is_ascii_digit());
-    digits.fold(Some(0usize), |sum, digit| sum?.checked_mul(10)?.checked_add(usize::from(digit - b'0')))
+    digits.copied().try_fold(0usize, |sum, digit| sum.checked_mul(10)?.checked_add(usize::from(digit - b'0')))
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
