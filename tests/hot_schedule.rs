@@ -1,83 +1,125 @@
-//! T5: everybody wants the same schedule.
+//! T5: everybody wants the same schedule, and every slot goes to exactly one.
 
-mod harness;
-
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use harness::clinic::{self, Clinic};
 use harness::folder::Folder;
-use harness::import::{Half, ImportFile, day};
+use harness::import::{Half, ImportFile, day, slot_time};
 use harness::patients::Patient;
+use tokio::sync::Barrier;
+
+mod harness;
 
 const SCHEDULE: u64 = 3001;
 const SLOTS: u16 = 40;
-const USERS: usize = 20;
-const MEMBERS_PER_USER: usize = 100;
-/// Connections of each user: 80 at once over all.
-const CONNECTIONS_PER_USER: usize = 4;
+const ACCOUNTS: usize = 20;
+const MEMBERS: usize = 100;
+/// Connections of each account: 80 in all.
+const CONNECTIONS: usize = 4;
 
-/// 2,000 submits for as many patients on 40 slots: 40 winners, each with a slot of its own, and everybody
-/// is answered. Catches: a slot that is neither looked up when deciding nor required to be absent by
-/// the commit.
+const SETTINGS: [(&str, &str); 2] =
+    [("PATI_BOOKING__MAX_MEMBERS_PER_USER", "100"), ("PATI_BOOKING__MAX_ACTIVE_PER_USER", "100")];
+
+/// Who got what, and how many were told that the slot is taken.
+#[derive(Default)]
+struct Answers {
+    /// By slot: the person and the booking.
+    won: BTreeMap<u16, (usize, String)>,
+    refused: usize,
+}
+
+/// 2,000 patients of 20 accounts submit over 80 connections, 50 of them for each of 40 slots.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_thousand_patients_on_forty_slots_leave_forty_winners() {
+async fn forty_of_two_thousand_win() {
     let folder = Folder::new();
     let mut file = ImportFile::default();
     file.doctor(2001).schedule(SCHEDULE, 2001, day(2), Half::Am, SLOTS);
     clinic::import(&folder, &file);
-    let clinic = Clinic::start(
-        &folder,
-        &[("PATI_BOOKING__MAX_MEMBERS_PER_USER", "100"), ("PATI_BOOKING__MAX_ACTIVE_PER_USER", "100")],
-    );
-    let mut users = Vec::new();
-    for user in 0..USERS {
-        let mut patient = Patient::registered(&clinic, user).await;
-        let mut members = Vec::new();
-        for member in 0..MEMBERS_PER_USER {
-            members.push(patient.add_member(user * MEMBERS_PER_USER + member).await);
-        }
-        users.push((patient, members));
+    let clinic = Clinic::start(&folder, &SETTINGS);
+    let mut accounts = Vec::new();
+    for account in 0..ACCOUNTS {
+        accounts.push(Patient::registered(&clinic, account).await);
     }
-    let mut clients = Vec::new();
-    for (patient, members) in &users {
-        for connection in 0..CONNECTIONS_PER_USER {
-            let mut patient = patient.again(clinic.address).await.expect("the server listens");
-            let members: Vec<_> =
-                members.iter().skip(connection).step_by(CONNECTIONS_PER_USER).cloned().collect();
-            clients.push(tokio::spawn(async move {
-                let mut answers = Vec::new();
-                for (n, member) in members.into_iter().enumerate() {
-                    let serial = 1 + ((connection + n * CONNECTIONS_PER_USER) % usize::from(SLOTS)) as u16;
-                    answers
-                        .push((serial, patient.submit(SCHEDULE, serial, &member).await.expect("answered")));
-                }
-                answers
-            }));
+
+    let ready = Arc::new(Barrier::new(ACCOUNTS * CONNECTIONS));
+    let mut running = Vec::new();
+    for connection in 0..ACCOUNTS * CONNECTIONS {
+        let account = &accounts[connection / CONNECTIONS];
+        let patient = account.again(clinic.address).await.expect("the server listens");
+        running.push(tokio::spawn(rush(patient, connection, Arc::clone(&ready))));
+    }
+    let mut all = Answers::default();
+    for rush in running {
+        let answers = rush.await.expect("every answer was one of two");
+        all.refused += answers.refused;
+        for (slot, winner) in answers.won {
+            let other = all.won.insert(slot, winner.clone());
+            assert!(other.is_none(), "slot {slot} has two winners: {winner:?} and {other:?}");
         }
     }
-    let mut winners: HashMap<u16, String> = HashMap::new();
-    let mut answered = 0;
-    for client in clients {
-        for (serial, answer) in client.await.expect("lives") {
-            answered += 1;
-            if answer.is_success() {
-                let booking = answer.data()["bookId"].as_str().expect("an id").to_owned();
-                assert_eq!(winners.insert(serial, booking), None, "slot {serial} was given twice");
-            } else {
-                answer.ruled_out("401004");
-            }
+    assert_eq!(all.won.keys().copied().collect::<Vec<_>>(), (1..=SLOTS).collect::<Vec<_>>());
+    assert_eq!(all.won.len() + all.refused, ACCOUNTS * MEMBERS);
+
+    compare(&clinic, &accounts, &all).await;
+    clinic.stop();
+    // And so it stays.
+    let clinic = Clinic::start(&folder, &SETTINGS);
+    compare(&clinic, &accounts, &all).await;
+    clinic.stop();
+    println!("{} won, {} were refused", all.won.len(), all.refused);
+}
+
+/// Adds the members of one connection, waits for the others, and submits for one after the other.
+async fn rush(mut patient: Patient, connection: usize, ready: Arc<Barrier>) -> Answers {
+    let share = MEMBERS / CONNECTIONS;
+    let people: Vec<_> = (connection * share..(connection + 1) * share).collect();
+    let mut members = Vec::new();
+    for person in &people {
+        members.push((*person, add_member(&mut patient, *person).await));
+    }
+    ready.wait().await;
+    let mut answers = Answers::default();
+    for (person, member) in members {
+        let slot = (person % usize::from(SLOTS)) as u16 + 1;
+        let answer = patient.submit(SCHEDULE, slot, &member).await.expect("everyone is answered");
+        if answer.is_success() {
+            let booking = answer.data()["bookId"].as_str().expect("an id").to_owned();
+            answers.won.insert(slot, (person, booking));
+        } else {
+            answer.ruled_out("401004");
+            answers.refused += 1;
         }
     }
-    assert_eq!(answered, USERS * MEMBERS_PER_USER);
-    assert_eq!(winners.len(), usize::from(SLOTS));
-    let mut anyone = Patient::connect(clinic.address).await.expect("the server listens");
-    assert_eq!(anyone.left_appo(SCHEDULE).await.expect("answered").data(), serde_json::json!([]));
-    let mut listed = HashSet::new();
-    for (patient, _) in &mut users {
+    answers
+}
+
+/// The four connections of an account add to the same list of members: whoever is always second is told to come again.
+async fn add_member(patient: &mut Patient, person: usize) -> String {
+    loop {
+        let answer = patient.member(person).await.expect("answered");
+        if answer.status != "0503" {
+            return answer.data()["memberId"].as_str().expect("an id").to_owned();
+        }
+    }
+}
+
+/// The lists show the winners, all of them and nobody else, and no slot is left.
+async fn compare(clinic: &Clinic, accounts: &[Patient], all: &Answers) {
+    let mut shown = BTreeSet::new();
+    for account in accounts {
+        let mut patient = account.again(clinic.address).await.expect("the server listens");
         let page = patient.books(1, 100).await.expect("answered").data();
-        let rows = page["list"].as_array().expect("rows").clone();
-        listed.extend(rows.iter().map(|row| row["bookId"].as_str().expect("an id").to_owned()));
+        for row in page["list"].as_array().expect("a list") {
+            let text = |name: &str| row[name].as_str().expect("a text").to_owned();
+            assert_eq!(row["bookStatus"], 0);
+            shown.insert((text("treaTime"), text("memberName"), text("bookId")));
+        }
+        assert_eq!(patient.left_appo(SCHEDULE).await.expect("answered").data(), serde_json::json!([]));
     }
-    assert_eq!(listed, winners.into_values().collect(), "what was answered is what is listed");
-    println!("{answered} answered, {} booked", listed.len());
+    let row = |(slot, (person, booking)): (&u16, &(usize, String))| {
+        let time = format!("{} {}:00", day(2), slot_time(Half::Am, *slot));
+        (time, format!("患者{person}"), booking.clone())
+    };
+    assert_eq!(shown, all.won.iter().map(row).collect());
 }
