@@ -30,19 +30,18 @@ mod wire;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 const CONNECTIONS: usize = 64;
-const SCHEDULES: u64 = 3_000;
 const SLOTS: u16 = 40;
-/// Each user books one morning and one afternoon.
-const USERS: u64 = SCHEDULES * SLOTS as u64 / 2;
-/// One schedule more, whose slots are all taken before the refusals are measured.
-const FULL: u64 = SCHEDULES;
-/// And one that stays free: half of its slots are booked.
-const LISTED: u64 = SCHEDULES + 1;
+/// Accounts beyond those of the submits, for whoever fills schedules and is refused.
+const OTHERS: u64 = 200;
 
 /// A server of this process with its store in the target folder.
 struct Server {
     address: SocketAddr,
     tokens: Vec<String>,
+    /// Schedules for the submits. Two more follow: one that is full, and one that is listed.
+    schedules: u64,
+    /// Accounts for the submits: each books one morning and one afternoon. The others follow.
+    users: u64,
     _folder: tempfile::TempDir,
 }
 
@@ -53,7 +52,10 @@ impl Server {
         settings.storage.path = folder.path().join("data");
         let storage = Storage::open(StorageOptions::new(&settings.storage.path, seeding::morning()));
         let storage = storage.expect("the store opens");
-        let size = Size { schedules: SCHEDULES + 2, slots: SLOTS, users: USERS + 200, members_per_user: 1 };
+        let schedules = if seeding::is_test() { 10 } else { 3_000 };
+        let users = schedules * u64::from(SLOTS) / 2;
+        let size =
+            Size { schedules: schedules + 2, slots: SLOTS, users: users + OTHERS, members_per_user: 1 };
         seeding::seed(&storage, &seeding::vault(&storage, folder.path()), size);
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(seeding::morning()));
         let prepared = Prepared::new(&settings, storage, clock).expect("prepared");
@@ -72,13 +74,13 @@ impl Server {
                         .configure(routes::all)
                 });
                 let server = server.workers(2).disable_signals().bind("127.0.0.1:0").expect("a free port");
-                let tokens = (0..USERS + 200).map(|n| token(&issued, n)).collect();
+                let tokens = (0..users + OTHERS).map(|n| token(&issued, n)).collect();
                 started.send((server.addrs()[0], tokens)).expect("awaited");
                 server.run().await.expect("serves");
             });
         });
         let (address, tokens) = running.recv().expect("started");
-        Self { address, tokens, _folder: folder }
+        Self { address, tokens, schedules, users, _folder: folder }
     }
 
     fn submit(&self, schedule: u64, slot: u16, user: u64) -> Vec<u8> {
@@ -178,26 +180,27 @@ impl Load {
 fn http_path(criterion: &mut Criterion) {
     let server = Server::start();
     let mut load = Load::connect(&server);
+    let (full, listed) = (server.schedules, server.schedules + 1);
     for slot in 1..=SLOTS {
-        let user = USERS + u64::from(slot);
-        load.run(1, &|_| server.submit(FULL, slot, user), r#""status":"000""#);
+        let user = server.users + u64::from(slot);
+        load.run(1, &|_| server.submit(full, slot, user), r#""status":"000""#);
         if slot % 2 == 0 {
-            load.run(1, &|_| server.submit(LISTED, slot, user), r#""status":"000""#);
+            load.run(1, &|_| server.submit(listed, slot, user), r#""status":"000""#);
         }
     }
     let noop = wire::get("/noop", &[]);
     let list = format!(
         "/pati_service/tenant_service/schedule/left_appo?scheduleId={}",
-        seeding::schedule_id(LISTED)
+        seeding::schedule_id(listed)
     );
     let list = wire::get(&list, &[]);
     let booked = AtomicU64::new(0);
     let submit = |_| {
         let k = booked.fetch_add(1, Ordering::Relaxed);
         // Schedule k and user k / 2: one morning and one afternoon a user.
-        server.submit(k % SCHEDULES, 1 + (k / SCHEDULES) as u16, k / 2)
+        server.submit(k % server.schedules, 1 + (k / server.schedules) as u16, k / 2)
     };
-    let refusal = |k| server.submit(FULL, 1 + (k % u64::from(SLOTS)) as u16, USERS + 100);
+    let refusal = |k| server.submit(full, 1 + (k % u64::from(SLOTS)) as u16, server.users + 100);
     let noops = bench(criterion, &mut load, "no-op", (&|_| noop.clone(), r#""status":"000""#));
     let rows: [(&str, Make<'_>, &str); 3] = [
         ("submit", &submit, r#""bookId":"#),

@@ -80,7 +80,8 @@ fn commits(criterion: &mut Criterion) {
 
 /// Not a matter of repetition: one start each, printed.
 fn rebuild(_: &mut Criterion) {
-    let in_test = std::env::args().any(|argument| argument == "--test");
+    let given = |wanted: &str| std::env::args().any(|argument| argument == wanted);
+    let in_test = given("--test") || !given("--bench");
     let bookings = if in_test { REBUILT_BOOKINGS_IN_TEST } else { REBUILT_BOOKINGS };
     let folder = folder();
     let storage = open(folder.path());

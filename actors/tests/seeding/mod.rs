@@ -20,6 +20,12 @@ use storage::{Commit, OsRandom, Storage, StorageOptions, Vault, keys};
 /// Writes of one commit while a large clinic is written.
 const SEED_COMMIT: usize = 200;
 
+/// Whether a bench is only to show that it runs: `cargo test --benches`, or `-- --test`.
+pub fn is_test() -> bool {
+    let given = |wanted: &str| std::env::args().any(|argument| argument == wanted);
+    given("--test") || !given("--bench")
+}
+
 /// Morning of the day on which everything is seeded: 2026-12-01 06:00 in the clinic's zone.
 pub fn morning() -> Timestamp {
     zone().instant(today(), TimeOfDay::from_minutes(6 * 60).expect("a time"))
