@@ -51,6 +51,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// A client has to send the head of its request within this time.
 const REQUEST_HEAD_WITHIN: Duration = Duration::from_secs(10);
 
+/// Between the signal and the end of taking requests. actix closes a connection on which it has read no request when
+/// it is told to stop, although one may have arrived; within this time it is read and answered.
+const LAST_REQUESTS: Duration = Duration::from_millis(500);
+
 /// Clients that have not gone by then are disconnected when the server stops.
 const DRAIN_SECONDS: u64 = 10;
 
@@ -264,6 +268,7 @@ async fn run(settings: &Settings, prepared: Prepared) -> Result<(), ServeError> 
     }
     tracing::info!("stopping");
     app.draining.begin();
+    tokio::time::sleep(LAST_REQUESTS).await;
     for handle in handles {
         // The reply comes when the last connection has ended; awaiting the server waits for that too.
         drop(handle.stop(true));
