@@ -50,7 +50,8 @@ async fn stop_under_load(signal: Signal, rounds: usize) {
     let (mut acknowledged, mut answered_late) = (0, 0);
     for _ in 0..rounds {
         let control = Control::new();
-        let running: Vec<_> = workers.drain(..).map(|worker| start(worker, clinic.address, &control)).collect();
+        let running: Vec<_> =
+            workers.drain(..).map(|worker| start(worker, clinic.address, &control)).collect();
         control.reach(ACKNOWLEDGED).await;
         // First noted, then sent: what was sent to the server before the note was sent before the signal.
         control.enter(SIGNALLED);
@@ -73,14 +74,20 @@ async fn stop_under_load(signal: Signal, rounds: usize) {
         audit(clinic.address, &town, &mut workers).await;
     }
     clinic.stop();
-    println!("{rounds} times, {acknowledged} writes acknowledged, {answered_late} requests answered after the signal");
+    println!(
+        "{rounds} times, {acknowledged} writes acknowledged, {answered_late} requests answered after the signal"
+    );
     assert!(acknowledged >= ACKNOWLEDGED * rounds as u64);
     assert!(answered_late > 0, "no request was ever under way at the signal");
 }
 
 /// Works until the server closes the connection. Answers how many requests that were under way at the signal were
 /// answered after it.
-fn start(mut worker: Worker, address: SocketAddr, control: &Arc<Control>) -> tokio::task::JoinHandle<(Worker, usize)> {
+fn start(
+    mut worker: Worker,
+    address: SocketAddr,
+    control: &Arc<Control>,
+) -> tokio::task::JoinHandle<(Worker, usize)> {
     let control = Arc::clone(control);
     tokio::spawn(async move {
         let mut late = 0;
@@ -92,7 +99,9 @@ fn start(mut worker: Worker, address: SocketAddr, control: &Arc<Control>) -> tok
                         late += usize::from(in_time && control.phase() == SIGNALLED);
                     }
                     Outcome::Unknown(_) => panic!("the server gave up: {exchange:?}"),
-                    Outcome::Lost(error) => assert!(!in_time, "sent before the signal and never answered: {error}"),
+                    Outcome::Lost(error) => {
+                        assert!(!in_time, "sent before the signal and never answered: {error}")
+                    }
                 }
                 true
             })
