@@ -30,7 +30,7 @@ pub enum OpenError {
     /// Acknowledged data is damaged.
     #[error(
         "the journal is damaged: {0}. Nothing was changed. Inspect it with `pati-service verify`; \
-         `pati-service restore` brings back a backup"
+         what is lost is only in a copy of the data folder"
     )]
     Damaged(Damage),
     /// A newer version of the program wrote the folder.

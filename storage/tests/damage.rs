@@ -111,8 +111,8 @@ fn assert_refused_in_words(error: &OpenError, context: &str) {
         OpenError::Damaged(damage) => {
             assert!(text.contains(&damage.file.display().to_string()), "{context}: {text}");
             assert!(text.contains(&format!("at byte {}", damage.offset)), "{context}: {text}");
-            for command in ["`pati-service verify`", "`pati-service restore`"] {
-                assert!(text.contains(command), "{context}: {text}");
+            for advice in ["`pati-service verify`", "a copy of the data folder"] {
+                assert!(text.contains(advice), "{context}: {text}");
             }
         }
         OpenError::Newer(_) => assert!(text.contains("newer"), "{context}: {text}"),
