@@ -70,10 +70,46 @@ async fn forty_of_two_thousand_win() {
     println!("{} won, {} were refused", all.won.len(), all.refused);
 }
 
+/// A family books at once: each of them gets the slot that it asks for, and nobody is sent away as if it were busy.
+///
+/// Planted: requests of one account were decided together, on the same version of its list of live bookings.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_account_books_for_everybody_at_once() {
+    const FAMILY: usize = 10;
+    let folder = Folder::new();
+    let mut file = ImportFile::default();
+    file.doctor(2001).schedule(SCHEDULE, 2001, day(2), Half::Am, SLOTS);
+    clinic::import(&folder, &file);
+    let clinic = Clinic::start(&folder, &SETTINGS);
+    let mut patient = Patient::registered(&clinic, 0).await;
+    let ready = Arc::new(Barrier::new(FAMILY));
+    let mut running = Vec::new();
+    for person in 0..FAMILY {
+        let member = patient.add_member(person).await;
+        let mut patient = patient.again(clinic.address).await.expect("the server listens");
+        let ready = Arc::clone(&ready);
+        running.push(tokio::spawn(async move {
+            // Each round wants other slots; there are enough for four.
+            for round in 0..4 {
+                ready.wait().await;
+                let slot = (round * FAMILY + person) as u16 + 1;
+                let booked = patient.submit(SCHEDULE, slot, &member).await.expect("answered").data();
+                ready.wait().await;
+                let booking = booked["bookId"].as_str().expect("an id");
+                patient.cancel(booking).await.expect("answered").done();
+            }
+        }));
+    }
+    for member in running {
+        member.await.expect("each got its slot");
+    }
+    assert_eq!(patient.books(1, 1).await.expect("answered").data()["total"], 4 * FAMILY);
+}
+
 /// Adds the members of one connection, waits for the others, and submits for one after the other.
 async fn rush(mut patient: Patient, connection: usize, ready: Arc<Barrier>) -> Answers {
-    let share = MEMBERS / CONNECTIONS;
-    let people: Vec<_> = (connection * share..(connection + 1) * share).collect();
+    // Every connection begins with another slot, so that all of them are wanted by two at the first moment.
+    let people: Vec<_> = (connection..ACCOUNTS * MEMBERS).step_by(ACCOUNTS * CONNECTIONS).collect();
     let mut members = Vec::new();
     for person in &people {
         members.push((*person, add_member(&mut patient, *person).await));

@@ -1,8 +1,8 @@
 //! What callers ask of a schedule, and how they are answered.
 
 use domain::{
-    AddSlots, Cancel, CheckIn, Correct, MemberId, NoShow, Paid, PatientId, Rejection, Relocate, Reopen,
-    Reply, SerialNo, StaffId, Stop, Timestamp, UserId,
+    AddSlots, Cancel, CancelBy, CheckIn, Correct, MemberId, NoShow, Paid, PatientId, Rejection, Relocate,
+    Reopen, Reply, SerialNo, StaffId, Stop, Timestamp, UserId,
 };
 use storage::records::IdemRecord;
 use storage::{CommitError, Key, NotCommitted, ReadError, SequenceError, Version};
@@ -43,6 +43,27 @@ pub enum Request {
     Reopen(Reopen),
     /// Another room or a substitute doctor (替诊).
     Relocate(Relocate),
+}
+
+impl Request {
+    /// The account whose live bookings the request changes, where an account asks.
+    pub(crate) fn account(&self) -> Option<UserId> {
+        match self {
+            Self::Submit { booker: Booker::Account { user, .. }, .. } => Some(*user),
+            Self::Cancel(Cancel { by: CancelBy::Patient(user), .. }) => Some(*user),
+            Self::Presubmit { .. }
+            | Self::Submit { booker: Booker::Desk { .. }, .. }
+            | Self::Cancel(_)
+            | Self::CheckIn(_)
+            | Self::Paid(_)
+            | Self::NoShow(_)
+            | Self::Correct(_)
+            | Self::AddSlots(_)
+            | Self::Stop(_)
+            | Self::Reopen(_)
+            | Self::Relocate(_) => None,
+        }
+    }
 }
 
 /// For whom a slot is booked.

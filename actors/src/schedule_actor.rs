@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use actix::prelude::*;
-use domain::{Event, NewBooking, Rejection, Reply, ScheduleState, Timestamp};
+use domain::{Event, NewBooking, Rejection, Reply, ScheduleState, Timestamp, UserId};
 use storage::{CommitError, CommitTicket, Seq, Table};
 
 use crate::consider::{self, Planned, Setting, Verdict};
@@ -110,10 +110,18 @@ impl ScheduleActor {
     fn begin_batch(&mut self) -> Vec<Turn> {
         let mut turns: Vec<Turn> = Vec::new();
         let mut tentative: Option<ScheduleState> = None;
+        // Accounts whose list of live bookings a commit of this batch changes: a second one would be
+        // refused for building on the version before.
+        let mut changing: Vec<UserId> = Vec::new();
         while turns.len() < BATCH_LIMIT {
             let Some(ask) = self.waiting.pop_front() else {
                 break;
             };
+            let account = ask.request.account();
+            if account.is_some_and(|account| changing.contains(&account)) {
+                self.waiting.push_front(ask);
+                break;
+            }
             let now = self.shared.clock.now();
             if ask.deadline < now {
                 ask.answer(Err(AskError::TooLate));
@@ -152,6 +160,7 @@ impl ScheduleActor {
                         apply_tentatively(&mut tentative, &loaded.state, &planned.events);
                     }
                     let ticket = self.shared.storage.commit(commit);
+                    changing.extend(account);
                     turns.push(Turn { ask, step: Step::Commit { planned, ticket } });
                     if alone {
                         break;
