@@ -9,10 +9,11 @@ use std::time::Duration;
 use actix::Actor;
 use actix_web::dev::Server;
 use actix_web::{App as Routes, HttpServer, web};
-use actors::{Availability, Clock, ClockActor, DirectoryConfig, LoadError, ScheduleDirectory, SystemClock};
+use actors::{Availability, Clock, ClockActor, DirectoryConfig, ScheduleDirectory, SystemClock};
 use domain::Timestamp;
 use storage::{
-    CloseError, OpenError, OsRandom, Random, Sequences, Storage, StorageOptions, UnlockError, Vault,
+    CloseError, OpenError, OsRandom, Random, ReadError, Sequences, Storage, StorageOptions, UnlockError,
+    Vault,
 };
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
@@ -88,11 +89,9 @@ pub enum ServeError {
     /// The demo clinic cannot be loaded.
     #[error(transparent)]
     Demo(#[from] ImportError),
-    /// A stored schedule cannot be served.
-    #[error(
-        "a stored schedule cannot be served: {0}; `pati-service verify` tells whether the data is damaged"
-    )]
-    Load(#[from] LoadError),
+    /// The schedules cannot be read.
+    #[error("the schedules cannot be read: {0}; `pati-service verify` tells whether the data is damaged")]
+    Read(#[from] ReadError),
     /// The SMS provider cannot be set up.
     #[error(transparent)]
     Sms(#[from] SmsSetupError),

@@ -4,10 +4,12 @@
 //! schedule up to date after a commit or a hold. A list reads it and never wakes an actor. It only
 //! shows; whether a slot can be had is decided by the actor and by storage.
 
+use std::collections::HashMap;
+
 use dashmap::DashMap;
 use domain::{
-    Channel, ClinicZone, Date, DepartmentId, Occupancy, Schedule, ScheduleId, ScheduleState, Slot, SlotPlan,
-    TenantId, Timestamp,
+    BookingId, Channel, ClinicZone, Date, DepartmentId, Occupancy, Schedule, ScheduleId, ScheduleState,
+    SerialNo, SlotPlan, TenantId, Timestamp,
 };
 
 /// One schedule as the lists see it.
@@ -27,12 +29,14 @@ struct SlotView {
 
 impl ScheduleView {
     fn of(state: &ScheduleState, zone: &ClinicZone) -> Self {
-        let schedule = state.schedule().clone();
-        let view = |slot: Slot| SlotView {
-            starts_at: zone.instant(schedule.date, slot.plan.time),
-            occupancy: slot.occupancy,
-        };
-        let slots = state.slots().map(view).collect();
+        Self::new(state.schedule().clone(), state.slots().map(|slot| slot.occupancy), zone)
+    }
+
+    /// `occupancies` has one for each slot of the schedule, in the same order.
+    fn new(schedule: Schedule, occupancies: impl Iterator<Item = Occupancy>, zone: &ClinicZone) -> Self {
+        let starts = schedule.slots.iter().map(|plan| zone.instant(schedule.date, plan.time));
+        let view = |(starts_at, occupancy)| SlotView { starts_at, occupancy };
+        let slots = starts.zip(occupancies).map(view).collect();
         Self { schedule, slots }
     }
 
@@ -78,8 +82,26 @@ impl Availability {
     }
 
     /// Shows a schedule as it stands now, whole: after it was loaded, or after more than its slots changed.
-    pub fn show(&self, tenant: TenantId, state: &ScheduleState) {
-        let view = ScheduleView::of(state, &self.zone);
+    pub(crate) fn show(&self, tenant: TenantId, state: &ScheduleState) {
+        self.insert(tenant, ScheduleView::of(state, &self.zone));
+    }
+
+    /// Shows a schedule that no actor has loaded, from the bookings that have its slots.
+    pub(crate) fn show_stored(
+        &self,
+        tenant: TenantId,
+        schedule: Schedule,
+        taken: &HashMap<SerialNo, BookingId>,
+    ) {
+        let occupancy = |plan: &SlotPlan| match taken.get(&plan.serial) {
+            Some(booking) => Occupancy::Booked(*booking),
+            None => Occupancy::Free,
+        };
+        let occupancies: Vec<_> = schedule.slots.iter().map(occupancy).collect();
+        self.insert(tenant, ScheduleView::new(schedule, occupancies.into_iter(), &self.zone));
+    }
+
+    fn insert(&self, tenant: TenantId, view: ScheduleView) {
         let Schedule { id, department, date, .. } = view.schedule;
         let mut day = self.days.entry((tenant, department, date)).or_default();
         if !day.contains(&id) {

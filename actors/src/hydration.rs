@@ -1,17 +1,20 @@
 //! Filling the read model at start.
 
-use domain::{Date, Timestamp};
-use storage::{Scan, Storage, keys};
+use std::collections::HashMap;
+
+use domain::{BookingId, Date, ScheduleId, SerialNo, TenantId, Timestamp};
+use storage::{ReadError, Scan, Storage, keys};
 
 use crate::availability::Availability;
-use crate::directory::Target;
-use crate::loading::{self, LoadError};
 
 /// Fills the read model with every schedule from today on, of every tenant. Answers how many.
 ///
+/// It reads which slots are taken and not by whom: bookings are read by the actor of a schedule that
+/// somebody asks for something.
+///
 /// # Errors
-/// [`LoadError`] for the first schedule that cannot be served from what is stored.
-pub fn hydrate(storage: &Storage, availability: &Availability, now: Timestamp) -> Result<usize, LoadError> {
+/// [`ReadError`] for the first record that cannot be read.
+pub fn hydrate(storage: &Storage, availability: &Availability, now: Timestamp) -> Result<usize, ReadError> {
     let today: Date = availability.zone().date_of(now);
     let mut shown = 0;
     for (key, _) in storage.scan(&keys::tenants(), Scan::ALL)? {
@@ -20,15 +23,26 @@ pub fn hydrate(storage: &Storage, availability: &Availability, now: Timestamp) -
         };
         for (_, stored) in storage.scan(&keys::schedules(tenant), Scan::ALL)? {
             let schedule = stored.record.schedule;
-            if schedule.date < today {
-                continue;
-            }
-            let target = Target { tenant, schedule: schedule.id };
-            if let Some(loaded) = loading::load(storage, target)? {
-                availability.show(tenant, &loaded.state);
+            if schedule.date >= today {
+                let taken = taken_slots(storage, tenant, schedule.id)?;
+                availability.show_stored(tenant, schedule, &taken);
                 shown += 1;
             }
         }
     }
     Ok(shown)
+}
+
+fn taken_slots(
+    storage: &Storage,
+    tenant: TenantId,
+    schedule: ScheduleId,
+) -> Result<HashMap<SerialNo, BookingId>, ReadError> {
+    let mut taken = HashMap::new();
+    for (key, slot) in storage.scan(&keys::slots_of(tenant, schedule), Scan::ALL)? {
+        if let Some((_, serial)) = keys::slot_parts(&key) {
+            taken.insert(serial, slot.record.booking);
+        }
+    }
+    Ok(taken)
 }
