@@ -102,7 +102,7 @@ pub struct Storage {
 
 impl Default for Storage {
     fn default() -> Self {
-        Self { path: PathBuf::from("data"), cache_mb: 16, min_free_mb: 256 }
+        Self { path: PathBuf::from("data"), cache_mb: 64, min_free_mb: 256 }
     }
 }
 

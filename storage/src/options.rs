@@ -42,7 +42,7 @@ impl StorageOptions {
     pub fn new(path: impl Into<PathBuf>, now: Timestamp) -> Self {
         let path = path.into();
         Self {
-            cache_bytes: 16 * 1024 * 1024,
+            cache_bytes: 64 * 1024 * 1024,
             min_free_bytes: 256 * 1024 * 1024,
             segment_bytes: 64 * 1024 * 1024,
             fold_min_bytes: 64 * 1024 * 1024,
