@@ -279,8 +279,7 @@ fn now() -> Timestamp {
     Timestamp::from_millis(since.as_millis() as i64)
 }
 
-/// Planted: a token whose time is over was accepted (`>` in place of `>=` does not show here; no comparison at all
-/// does); a session that is not stored was accepted.
+/// Planted: the time of a token was not looked at; a session that is not stored was as good as one that is.
 #[tokio::test]
 async fn a_token_must_be_ours_and_alive() -> io::Result<()> {
     let (folder, clinic) = open();

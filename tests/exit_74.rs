@@ -52,6 +52,8 @@ struct Signs {
     disconnected: AtomicUsize,
 }
 
+/// Planted: the error of the write was logged and the commits acknowledged; the process stayed after the failure; who
+/// waited was told by a reply that left the connection open.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failed_write_ends_the_server_and_loses_nothing() {
     let mut random = Random::seeded(20_261_126);

@@ -29,6 +29,8 @@ const PROMPTLY: Duration = Duration::from_secs(5);
 const SETTINGS: [(&str, &str); 2] =
     [("PATI_BOOKING__MAX_MEMBERS_PER_USER", "100"), ("PATI_BOOKING__MAX_ACTIVE_PER_USER", "100")];
 
+/// Planted: the process ended at the signal; the listener closed at once, and with it the connections whose requests
+/// had arrived and were not read yet.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_terminated_server_finishes_what_it_has_begun() {
     stop_under_load(Signal::Terminate, 4).await;
@@ -121,6 +123,8 @@ async fn open() -> (Folder, Clinic, Patient, String) {
 }
 
 /// A request whose second half comes after the signal is answered, while nobody new gets in.
+///
+/// Planted: the connections were closed instead of being waited for.
 #[tokio::test]
 async fn a_request_under_way_is_waited_for_and_nobody_new_is_let_in() -> io::Result<()> {
     let (folder, mut clinic, patient, member) = open().await;
