@@ -60,7 +60,7 @@ pub enum Outcome {
     Acknowledged,
     /// A read or a hold succeeded, a rule refused, or the server was busy: nothing was written.
     Answered,
-    /// 503 with the end of the connection: perhaps done, perhaps not.
+    /// 503, and the sentence that says so: perhaps done, perhaps not.
     Unknown(Answer),
     /// The connection ended before the answer.
     Lost(io::Error),
@@ -206,7 +206,8 @@ impl Worker {
         };
         let closes = reply.as_ref().is_ok_and(wire::Reply::closes);
         let outcome = match reply.and_then(Answer::of) {
-            Ok(answer) if answer.http == 503 && closes => Outcome::Unknown(answer),
+            // A server that stops ends the connection with every answer, also when it was merely busy.
+            Ok(answer) if answer.message == "结果未知，请重试" => Outcome::Unknown(answer),
             Ok(answer) => self.learn(wish, &answer),
             Err(error) => Outcome::Lost(error),
         };
