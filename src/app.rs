@@ -1,7 +1,7 @@
 //! What every handler is given: the parts of the running server.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use actors::{Availability, Clock, ScheduleDirectory};
@@ -48,17 +48,42 @@ pub struct App {
 /// Whether the server is about to stop: it finishes what it has begun, and every reply asks its client
 /// to connect anew.
 #[derive(Debug, Default)]
-pub struct Draining(AtomicBool);
+pub struct Draining {
+    has_begun: AtomicBool,
+    taken: AtomicU64,
+    finished: AtomicU64,
+}
 
 impl Draining {
     /// From now on.
     pub fn begin(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.has_begun.store(true, Ordering::Relaxed);
     }
 
     /// Whether it has begun.
     pub fn has_begun(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.has_begun.load(Ordering::Relaxed)
+    }
+
+    /// Counts a request from here on until the guard is dropped.
+    pub fn take(self: &Arc<Self>) -> UnderWay {
+        self.taken.fetch_add(1, Ordering::Relaxed);
+        UnderWay(Arc::clone(self))
+    }
+
+    /// How many requests were taken and how many of them are finished, since the start.
+    pub fn requests(&self) -> (u64, u64) {
+        (self.taken.load(Ordering::Relaxed), self.finished.load(Ordering::Relaxed))
+    }
+}
+
+/// A request that was taken and is not finished yet.
+#[derive(Debug)]
+pub struct UnderWay(Arc<Draining>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.finished.fetch_add(1, Ordering::Relaxed);
     }
 }
 

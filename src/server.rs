@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::Actor;
 use actix_web::dev::Server;
@@ -52,9 +52,13 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// A client has to send the head of its request within this time.
 const REQUEST_HEAD_WITHIN: Duration = Duration::from_secs(10);
 
-/// Between the signal and the end of taking requests. actix closes a connection on which it has read no request when
-/// it is told to stop, although one may have arrived; within this time it is read and answered.
-const LAST_REQUESTS: Duration = Duration::from_millis(500);
+/// When the server is told to stop, actix closes every connection on which it has not read a request yet, although one
+/// may have arrived in full. So it is told only after no request came or went for so long.
+const QUIET: Duration = Duration::from_millis(250);
+
+/// The same while requests are under way: one of them may wait for the disk, and hold up the thread that would read
+/// the others. It may also wait for a slow client, who is left to actix.
+const QUIET_WHILE_BUSY: Duration = Duration::from_secs(2);
 
 /// Clients that have not gone by then are disconnected when the server stops.
 const DRAIN_SECONDS: u64 = 10;
@@ -267,7 +271,14 @@ async fn run(settings: &Settings, prepared: Prepared) -> Result<(), ServeError> 
     }
     tracing::info!("stopping");
     app.draining.begin();
-    tokio::time::sleep(LAST_REQUESTS).await;
+    for handle in &handles {
+        // Nobody new is let in. As with `stop`, what is awaited is only the confirmation.
+        drop(handle.pause());
+    }
+    tokio::select! {
+        ended = &mut public => return Ok(ended?),
+        () = until_quiet(&app.draining) => {}
+    }
     for handle in handles {
         // The reply comes when the last connection has ended; awaiting the server waits for that too.
         drop(handle.stop(true));
@@ -276,6 +287,27 @@ async fn run(settings: &Settings, prepared: Prepared) -> Result<(), ServeError> 
     // The administrator's server has nothing to lose.
     admin.abort();
     Ok(())
+}
+
+/// Waits until the requests that have arrived are read; not for longer than clients are waited for.
+async fn until_quiet(draining: &Draining) {
+    const LOOK: Duration = Duration::from_millis(10);
+    let begun = Instant::now();
+    let mut quiet_since = begun;
+    let mut before = draining.requests();
+    while begun.elapsed() < Duration::from_secs(DRAIN_SECONDS) {
+        tokio::time::sleep(LOOK).await;
+        let now = draining.requests();
+        if now != before {
+            quiet_since = Instant::now();
+        }
+        before = now;
+        let (taken, finished) = now;
+        let enough = if taken == finished { QUIET } else { QUIET_WHILE_BUSY };
+        if quiet_since.elapsed() >= enough {
+            return;
+        }
+    }
 }
 
 /// The edge around all routes.

@@ -226,8 +226,10 @@ where
         let id = self.edge.next_id();
         request.extensions_mut().insert(id);
         let edge = Rc::clone(&self.edge);
+        let under_way = edge.draining.take();
         let reply = self.inner.call(request);
         Box::pin(async move {
+            let _under_way = under_way;
             let finished = edge.finish(reply.await?, id);
             log_access(&finished, id, started);
             Ok(finished.response)
