@@ -2,7 +2,7 @@
 
 use std::io;
 
-use harness::clinic::{self, Clinic};
+use harness::clinic::{self, Clinic, Signal};
 use harness::folder::Folder;
 use harness::import::{Half, ImportFile, day};
 use harness::patients::{Answer, Patient};
@@ -200,11 +200,13 @@ async fn the_probes_answer_on_both_addresses() -> io::Result<()> {
 
 #[tokio::test]
 async fn the_log_tells_no_secrets() -> io::Result<()> {
-    let (_folder, clinic) = open(&[("RUST_LOG", "debug")]);
+    let (_folder, mut clinic) = open(&[("RUST_LOG", "debug")]);
     let mut patient = Patient::registered(&clinic, 1).await;
     let member = patient.add_member(1).await;
     patient.submit(3001, 1, &member).await?.data();
     let token = patient.token().to_owned();
+    clinic.signal(Signal::Terminate);
+    clinic.wait_for_end();
     let log = clinic.log().join("\n");
     assert!(log.contains("book_service/book/submit"), "the access log is on:\n{log}");
     let id = harness::people::id_number(1);
