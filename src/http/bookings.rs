@@ -7,13 +7,14 @@ use domain::{
     Status, TenantId,
 };
 use serde::Serialize;
-use storage::records::{BookingOwner, Certificate, PatientPersonal};
+use storage::records::{BookingOwner, PatientPersonal};
 use storage::{Order, Scan, keys};
 
 use super::caller::Patient;
 use super::envelope;
 use super::error::{ApiError, ErrorCode};
 use super::idempotency::{self, Idempotency, Route};
+use super::members::certificate_number;
 use super::paging::{Page, PageRequest};
 use super::params::{Param, Params};
 use crate::app::App;
@@ -290,15 +291,6 @@ fn person(app: &App, tenant: TenantId, booking: &Booking) -> Result<PatientPerso
     let stored = app.storage.get(&key).map_err(ApiError::internal)?;
     let record = stored.ok_or_else(|| ApiError::internal("a booking's patient is not stored"))?.record;
     record.open(&app.vault, &key).map_err(ApiError::internal)
-}
-
-/// The number of the person's certificate, `""` without one.
-fn certificate_number(person: &PatientPersonal) -> String {
-    match &person.certificate {
-        Some(Certificate::IdCard(number)) => number.as_str().to_owned(),
-        Some(Certificate::Other { number, .. }) => number.clone(),
-        None => String::new(),
-    }
 }
 
 fn department_name(app: &App, tenant: TenantId, id: DepartmentId) -> Result<String, ApiError> {
