@@ -52,7 +52,8 @@ impl Server {
         settings.storage.path = folder.path().join("data");
         let storage = Storage::open(StorageOptions::new(&settings.storage.path, seeding::morning()));
         let storage = storage.expect("the store opens");
-        let schedules = if seeding::is_test() { 10 } else { 3_000 };
+        // As many slots as criterion may use up: about twice what this server books in its time.
+        let schedules = if seeding::is_test() { 10 } else { 6_000 };
         let users = schedules * u64::from(SLOTS) / 2;
         let size =
             Size { schedules: schedules + 2, slots: SLOTS, users: users + OTHERS, members_per_user: 1 };
@@ -197,6 +198,7 @@ fn http_path(criterion: &mut Criterion) {
     let booked = AtomicU64::new(0);
     let submit = |_| {
         let k = booked.fetch_add(1, Ordering::Relaxed);
+        assert!(k < server.schedules * u64::from(SLOTS), "every seeded slot is booked: seed more");
         // Schedule k and user k / 2: one morning and one afternoon a user.
         server.submit(k % server.schedules, 1 + (k / server.schedules) as u16, k / 2)
     };
