@@ -12,10 +12,9 @@ use crate::digest::{Digests, Footprint};
 use crate::expiry::ExpiryQueue;
 use crate::index::{self, BATCH_KEYS, Index, IndexError, Write};
 use crate::journal::latest::{self, Sources};
-use crate::journal::layout::{JournalFile, Layout};
+use crate::journal::layout::Layout;
 use crate::journal::operation::Operation;
-use crate::journal::reader::{Depth, Ending, Ignore, ReadTo, Receiver};
-use crate::journal::segment::FileKind;
+use crate::journal::reader::{Ending, Ignore, ReadTo, Receiver};
 use crate::keys::RawKey;
 use crate::open::{OpenError, io_error};
 use crate::options::StorageOptions;
@@ -26,7 +25,7 @@ use crate::value::StoredValue;
 /// Progress is reported once for so many records.
 const REPORT_EVERY: u64 = 10_000;
 
-/// What a scan of the index found.
+/// What lives at the end of the journal.
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
     pub(crate) digests: Digests,
@@ -65,24 +64,25 @@ fn catch_up(
         Ok(applied) => applied,
         Err(error) => return Ok(Err(error)),
     };
-    let mut needed = layout.segments.iter().map(|file| file.header.seq);
-    let needed = needed.rfind(|first| *first <= applied.next());
-    let Some(needed) = needed.filter(|_| applied > Seq::default()) else {
+    let continued = layout.segments.iter().any(|file| file.header.seq <= applied.next());
+    if applied == Seq::default() || !continued {
         // Nothing can be replayed from here, or all of it would have to be.
         let to = read_tail(layout)?;
         check_known(layout, &to, known)?;
         if to.position.seq == Seq::default() {
-            return Ok(compare(index, &to, progress));
+            return Ok(compare(index, BTreeSet::new(), &to, progress));
         }
         return Ok(Err(IndexError::Failed("it is older than the journal".to_owned())));
-    };
-    let mut replay = Replay { index, applied, needed, batch: Vec::new(), commit: Vec::new(), progress };
+    }
+    let resident = BTreeSet::new();
+    let mut replay = Replay { index, applied, resident, batch: Vec::new(), commit: Vec::new(), progress };
     let to = match latest::read_all(Sources::all(layout), &mut replay) {
         Err(JournalError::Receiver(what)) => return Ok(Err(IndexError::Failed(what))),
         read => read?,
     };
     check_known(layout, &to, known.max(applied))?;
-    Ok(replay.finish(to.position.seq).and_then(|()| compare(index, &to, progress)))
+    let finished = replay.finish(to.position.seq);
+    Ok(finished.and_then(|()| compare(index, replay.resident, &to, progress)))
 }
 
 /// Reads the last segment only, which tells where the journal ends.
@@ -102,32 +102,34 @@ fn check_known(layout: &Layout, to: &ReadTo, known: Seq) -> Result<(), OpenError
     Err(OpenError::Damaged(Damage { file: last.path.clone(), offset: to.offset, reason }))
 }
 
-/// Scans the index and compares what it holds with what the journal says.
-fn compare(index: &Index, to: &ReadTo, progress: &dyn Progress) -> Result<(ReadTo, Contents), IndexError> {
+/// Scans the index and compares what it and the memory hold with what the journal says.
+fn compare(
+    index: &Index,
+    resident: BTreeSet<Entry>,
+    to: &ReadTo,
+    progress: &dyn Progress,
+) -> Result<(ReadTo, Contents), IndexError> {
     let expected = &to.position.digests;
     let mut digests = Digests::default();
-    let mut resident = Vec::new();
     let mut expiry = ExpiryQueue::default();
     let mut done: u64 = 0;
-    index.scan_all(&mut |key: IVec, stored: IVec| {
-        let raw = RawKey::from_bytes(&key).ok_or(IndexError::ForeignRecord)?;
-        let value = StoredValue::parse(&stored).ok_or(IndexError::ForeignRecord)?;
-        digests.replace(raw.table(), None, Some(Footprint::of(&key, &stored)));
+    let mut count = |key: &[u8], stored: &[u8]| {
+        let raw = RawKey::from_bytes(key).ok_or(IndexError::ForeignRecord)?;
+        let value = StoredValue::parse(stored).ok_or(IndexError::ForeignRecord)?;
+        digests.replace(raw.table(), None, Some(Footprint::of(key, stored)));
         expiry.note(raw, value.expires_at);
-        if raw.table().is_resident() {
-            resident.push(Entry::new(&key, &stored));
-        }
         done += 1;
         if done.is_multiple_of(REPORT_EVERY) {
             progress.report(Step::Compare, done, expected.count());
         }
         Ok(())
-    })?;
+    };
+    resident.iter().try_for_each(|entry| count(entry.key(), entry.stored()))?;
+    index.scan_all(&mut |key: IVec, stored: IVec| count(&key, &stored))?;
     if let Some(table) = expected.first_difference(&digests) {
         return Err(IndexError::Failed(format!("table {} differs", table.name())));
     }
-    let resident = Resident::new(BTreeSet::from_iter(resident));
-    Ok((*to, Contents { digests, resident, expiry }))
+    Ok((*to, Contents { digests, resident: Resident::new(resident), expiry }))
 }
 
 /// Moves a useless index out of the way. Only the latest one is kept, until the next fold.
@@ -142,7 +144,7 @@ fn set_aside(data: &Path) -> io::Result<()> {
     std::fs::rename(folder, &aside)
 }
 
-/// Makes the index from the journal alone.
+/// Makes the index anew from the journal.
 fn rebuild(
     options: &StorageOptions,
     layout: &Layout,
@@ -154,10 +156,15 @@ fn rebuild(
     let expected = read_tail(layout)?;
     check_known(layout, &expected, known)?;
     let sources = Sources::all(layout);
+    let mut resident = BTreeSet::new();
     let mut done: u64 = 0;
     let to = latest::read_latest(sources, &expected.position.digests, &mut |part| {
         for (key, stored) in part {
-            index.load(&key, &stored).map_err(|error| JournalError::Receiver(error.to_string()))?;
+            if key.table().is_resident() {
+                resident.insert(Entry::new(key.as_bytes(), &stored));
+            } else {
+                index.load(&key, &stored).map_err(|error| JournalError::Receiver(error.to_string()))?;
+            }
             done += 1;
             if done.is_multiple_of(REPORT_EVERY) {
                 options.progress.report(Step::Rebuild, done, expected.position.digests.count());
@@ -167,17 +174,17 @@ fn rebuild(
     })?;
     index.apply([], to.position.seq).map_err(unusable)?;
     index.flush().map_err(unusable)?;
-    let (to, contents) = compare(&index, &to, options.progress.as_ref()).map_err(unusable)?;
+    let (to, contents) = compare(&index, resident, &to, options.progress.as_ref()).map_err(unusable)?;
     tracing::info!(records = done, "the index was made anew from the journal");
     Ok((index, to, contents))
 }
 
-/// Applies to the index the commits that it does not have.
+/// Applies to the index the commits that it does not have, and all of them to the tables that are kept
+/// in memory.
 struct Replay<'a> {
     index: &'a Index,
     applied: Seq,
-    /// The first commit of the segment from which on operations are missing.
-    needed: Seq,
+    resident: BTreeSet<Entry>,
     batch: Vec<Write>,
     commit: Vec<Write>,
     progress: &'a dyn Progress,
@@ -193,14 +200,16 @@ impl Replay<'_> {
 }
 
 impl Receiver for Replay<'_> {
-    /// Damage anywhere is found at start, also in what the index has already.
-    fn depth(&self, file: &JournalFile) -> Depth {
-        let needed = file.header.kind == FileKind::Segment && file.header.seq >= self.needed;
-        if needed { Depth::Operations } else { Depth::Frames }
-    }
-
     fn operation(&mut self, operation: &Operation<'_>, stored: Option<Vec<u8>>) -> Result<(), JournalError> {
-        self.commit.push((operation.key, stored.map(IVec::from)));
+        let key = operation.key;
+        if !key.table().is_resident() {
+            self.commit.push((key, stored.map(IVec::from)));
+            return Ok(());
+        }
+        match stored {
+            Some(stored) => self.resident.replace(Entry::new(key.as_bytes(), &stored)),
+            None => self.resident.take(key.as_bytes()),
+        };
         Ok(())
     }
 

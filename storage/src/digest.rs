@@ -77,6 +77,12 @@ impl Digests {
         Table::ALL.into_iter().find(|table| self.of(*table) != other.of(*table))
     }
 
+    /// The first of the tables that are kept in the index whose digests differ.
+    pub(crate) fn first_difference_in_index(&self, other: &Self) -> Option<Table> {
+        let indexed = |table: &Table| !table.is_resident();
+        Table::ALL.into_iter().filter(indexed).find(|table| self.of(*table) != other.of(*table))
+    }
+
     /// Appends the digests of the tables that are not empty.
     pub(crate) fn write_to(&self, out: &mut Vec<u8>) {
         let filled = |table: &Table| self.of(*table) != Digest::default();

@@ -11,6 +11,7 @@ use crate::journal::frame::{self, Head, Kind, MAX_PAYLOAD_BYTES};
 use crate::journal::operation;
 use crate::journal::segment::Position;
 use crate::keys::{MAX_KEY_BYTES, RawKey};
+use crate::resident::Entry;
 use crate::shared::Shared;
 use crate::status::Fatal;
 use crate::value::StoredValue;
@@ -26,7 +27,7 @@ struct Live {
     footprint: Footprint,
 }
 
-/// The writes of one commit end here.
+/// The writes of one commit to the index end here.
 #[derive(Clone, Copy, Debug)]
 struct End {
     writes: usize,
@@ -39,7 +40,10 @@ pub(crate) struct Group<'a> {
     frames: Vec<u8>,
     payload: Vec<u8>,
     known: HashMap<RawKey, Option<Live>>,
+    /// For the index.
     writes: Vec<Write>,
+    /// For the tables that are kept in memory.
+    resident: Vec<(RawKey, Option<Entry>)>,
     expiring: Vec<(RawKey, i64)>,
     ends: Vec<End>,
     replaced: u64,
@@ -58,6 +62,7 @@ impl<'a> Group<'a> {
             payload: Vec::new(),
             known: HashMap::new(),
             writes: Vec::new(),
+            resident: Vec::new(),
             expiring: Vec::new(),
             ends: Vec::new(),
             replaced: 0,
@@ -125,13 +130,21 @@ impl<'a> Group<'a> {
                 operation::append_put(&mut self.payload, &key, replaced, value);
                 let stored = value.to_bytes();
                 let footprint = Footprint::of(key.as_bytes(), &stored);
-                self.writes.push((key, Some(stored.into())));
+                if key.table().is_resident() {
+                    self.resident.push((key, Some(Entry::new(key.as_bytes(), &stored))));
+                } else {
+                    self.writes.push((key, Some(stored.into())));
+                }
                 self.expiring.push((key, expires_at));
                 Some(Live { version, footprint })
             }
             Change::Delete { .. } => {
                 operation::append_delete(&mut self.payload, &key, replaced);
-                self.writes.push((key, None));
+                if key.table().is_resident() {
+                    self.resident.push((key, None));
+                } else {
+                    self.writes.push((key, None));
+                }
                 None
             }
         };
@@ -190,14 +203,13 @@ impl<'a> Group<'a> {
     ///
     /// # Errors
     /// [`IndexError`] when the index does not have all of it.
-    pub(crate) fn apply(&self) -> Result<(), IndexError> {
+    pub(crate) fn apply(&mut self) -> Result<(), IndexError> {
         let mut start = 0;
         for batch in batches(&self.ends) {
             self.shared.index.apply(self.writes[start..batch.writes].iter().cloned(), batch.seq)?;
             start = batch.writes;
         }
-        let resident = self.writes.iter().filter(|(key, _)| key.table().is_resident());
-        self.shared.resident.apply(resident.map(|(key, stored)| (key, stored.as_deref())));
+        self.shared.resident.apply(self.resident.drain(..));
         let mut expiry = self.shared.expiry.lock();
         for (key, expires_at) in &self.expiring {
             expiry.note(*key, *expires_at);

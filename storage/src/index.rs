@@ -1,5 +1,5 @@
-//! The index: one tree in sled that holds the latest value of every key, and the number of the last
-//! commit applied to it.
+//! The index: one tree in sled that holds the latest value of every key that is not kept in memory, and
+//! the number of the last commit applied to it.
 //!
 //! sled is not trusted with anything that was acknowledged: its `flush` does not reach the disk, and
 //! a damaged file makes it panic or forget. Whatever it holds can be made again from the journal.

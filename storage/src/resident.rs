@@ -1,4 +1,5 @@
-//! The tables that are kept in memory whole. Reading them never touches sled.
+//! The tables that are kept in memory whole. They are read from the journal at start and never stand
+//! in sled, so that neither reading nor writing them touches it.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
@@ -24,11 +25,11 @@ impl Entry {
         Self(bytes.into_boxed_slice())
     }
 
-    fn key(&self) -> &[u8] {
+    pub(crate) fn key(&self) -> &[u8] {
         &self.0[1..1 + usize::from(self.0[0])]
     }
 
-    fn stored(&self) -> &[u8] {
+    pub(crate) fn stored(&self) -> &[u8] {
         &self.0[1 + usize::from(self.0[0])..]
     }
 }
@@ -60,7 +61,7 @@ impl Ord for Entry {
 pub(crate) struct Resident(RwLock<BTreeSet<Entry>>);
 
 impl Resident {
-    /// The records found at start.
+    /// The records that are alive at the end of the journal.
     pub(crate) fn new(entries: BTreeSet<Entry>) -> Self {
         Self(RwLock::new(entries))
     }
@@ -92,11 +93,8 @@ impl Resident {
     }
 
     /// Makes the writes of one group visible to readers at once; `None` removes a key.
-    pub(crate) fn apply<'a>(&self, writes: impl Iterator<Item = (&'a RawKey, Option<&'a [u8]>)>) {
-        // Allocated before the lock is taken, so that readers wait for as little as possible.
-        let writes: Vec<_> = writes
-            .map(|(key, stored)| (key, stored.map(|stored| Entry::new(key.as_bytes(), stored))))
-            .collect();
+    pub(crate) fn apply(&self, writes: impl ExactSizeIterator<Item = (RawKey, Option<Entry>)>) {
+        // Freed after the lock is released, so that readers wait for as little as possible.
         let mut replaced = Vec::with_capacity(writes.len());
         let mut entries = self.0.write();
         for (key, entry) in writes {

@@ -194,7 +194,7 @@ fn judge_index(check: &Check<'_>, found: Option<Found>) -> IndexReport {
         Some(Found::Unusable(why)) => IndexReport::Differs(why),
         Some(Found::Index(applied, digests)) => match &check.at_applied {
             None => IndexReport::Differs("it is older than the journal".to_owned()),
-            Some(expected) => match expected.first_difference(&digests) {
+            Some(expected) => match expected.first_difference_in_index(&digests) {
                 None => IndexReport::Agrees(applied),
                 Some(table) => IndexReport::Differs(format!("table {} differs", table.name())),
             },

@@ -16,22 +16,8 @@ use crate::value::StoredValue;
 /// So much is read at once.
 const READ_BYTES: usize = 1024 * 1024;
 
-/// How closely a file is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Depth {
-    /// Frames are checked, and their operations received.
-    Operations,
-    /// Frames are checked only: what they contain is known already.
-    Frames,
-}
-
 /// Receives what a journal says, in order.
 pub(crate) trait Receiver {
-    /// How closely it wants this file to be read.
-    fn depth(&self, _file: &JournalFile) -> Depth {
-        Depth::Operations
-    }
-
     /// One operation, and the stored value that it writes.
     ///
     /// # Errors
@@ -205,21 +191,17 @@ pub(crate) fn read_snapshot(file: &JournalFile, receiver: &mut dyn Receiver) -> 
 /// What the frames of one file add up to.
 struct Intake<'a> {
     path: &'a Path,
-    depth: Depth,
     digests: Digests,
     receiver: &'a mut dyn Receiver,
 }
 
 impl<'a> Intake<'a> {
     fn new(file: &'a JournalFile, digests: Digests, receiver: &'a mut dyn Receiver) -> Self {
-        Self { path: &file.path, depth: receiver.depth(file), digests, receiver }
+        Self { path: &file.path, digests, receiver }
     }
 
     /// Takes the operations of a frame in.
     fn frame(&mut self, frame: &Frame<'_>) -> Result<(), JournalError> {
-        if self.depth == Depth::Frames {
-            return Ok(());
-        }
         let version = Version::new(frame.head.seq.get());
         for operation in operation::operations(frame.payload, version) {
             // The checksum is right, so these bytes are what some version of the program wrote.
@@ -234,15 +216,9 @@ impl<'a> Intake<'a> {
     }
 
     /// Compares the digests at the end of a file, at `offset`, with what was taken in.
-    fn end(&mut self, frame: &Frame<'_>, offset: u64) -> Result<(), JournalError> {
+    fn end(&self, frame: &Frame<'_>, offset: u64) -> Result<(), JournalError> {
         let stored = Digests::parse(frame.payload).ok_or_else(|| self.unknown())?;
-        match self.depth {
-            Depth::Operations => check_digests(self.path, offset, &stored, &self.digests),
-            Depth::Frames => {
-                self.digests = stored;
-                Ok(())
-            }
-        }
+        check_digests(self.path, offset, &stored, &self.digests)
     }
 
     fn unknown(&self) -> JournalError {
