@@ -200,7 +200,7 @@ impl Storage {
         self.0.shared.queue.submit(commit)
     }
 
-    /// Deletes the records that have expired by `now`, in small commits, and returns how many. It
+    /// Deletes the records that have expired by the last full minute, in small commits, and returns how many. It
     /// blocks the thread until the last of these commits is answered.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ mod support;
 
 use std::fs;
 
+use domain::Timestamp;
 use storage::{Commit, IndexReport, OpenError, Silent, Snapshot, Storage, Tail, verify};
 use support::*;
 
@@ -151,7 +152,8 @@ fn a_newer_folder_is_refused_in_words() {
 fn a_sweep_removes_what_has_expired_and_nothing_else() {
     let folder = folder();
     let storage = open(folder.path());
-    let at = |seconds| NOW.plus(std::time::Duration::from_secs(seconds));
+    let full_minute = Timestamp::from_millis(29_833_334 * 60_000);
+    let at = |minutes| full_minute.plus(std::time::Duration::from_mins(minutes));
     let mut commit = Commit::new();
     for number in 0..250 {
         commit.put_expiring(&visit(number), &visit_record(number), at(10));
