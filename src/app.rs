@@ -41,6 +41,8 @@ pub struct App {
     pub sms: Sms,
     /// What the settings say about accounts and members.
     pub limits: Limits,
+    /// How the server is reached from outside, without a slash at the end.
+    pub public_url: String,
     /// Whether the server is about to stop.
     pub draining: Arc<Draining>,
 }
@@ -107,6 +109,11 @@ pub struct Limits {
 }
 
 impl App {
+    /// Where a stored picture is shown.
+    pub fn picture_url(&self, key: &str) -> String {
+        format!("{}/oss/{key}", self.public_url)
+    }
+
     /// The moment after which a request that arrives now need not be looked at any more.
     pub fn deadline(&self) -> Timestamp {
         self.clock.now().plus(PATIENCE)

@@ -230,6 +230,7 @@ impl Prepared {
             passwords: PasswordHasher::new(cores, MAX_WAITING_PASSWORDS),
             sms: self.sms,
             limits: limits(&self.settings),
+            public_url: self.settings.public_url(),
             draining: Arc::new(Draining::default()),
         }
     }

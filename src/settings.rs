@@ -294,6 +294,13 @@ impl Settings {
         self.clinic.time_zone.zone()
     }
 
+    /// How the server is reached from outside, without a slash at the end; unless it is set, by whoever is on the
+    /// same machine.
+    pub fn public_url(&self) -> String {
+        let set = self.server.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
+        set.unwrap_or_else(|| format!("http://{}", self.server.bind))
+    }
+
     /// The booking rules as the core wants them.
     pub fn policy(&self) -> Policy {
         let booking = &self.booking;

@@ -62,9 +62,10 @@ impl fmt::Debug for Phone {
 }
 
 /// Gender as the contract numbers it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub enum Gender {
     /// Not known (未知).
+    #[default]
     Unknown,
     /// Male (男).
     Male,

@@ -3,14 +3,16 @@
 use actix_web::{HttpRequest, HttpResponse, rt, web};
 use domain::{Phone, SessionId, TenantId, UserId};
 use serde::Serialize;
-use storage::records::{CodePurpose, PhoneRecord, SessionRecord, UserPersonal, UserRecord};
+use storage::records::{CodePurpose, PhoneRecord, Profile, SessionRecord, UserPersonal, UserRecord};
 use storage::{Commit, Key, Sequence, Version, keys};
+use utoipa::ToSchema;
 
 use super::caller::Tenant;
 use super::codes::{self, Codes};
 use super::envelope;
 use super::error::{ApiError, ErrorCode};
 use super::limits::ClientNetwork;
+use super::openapi::{Done, Success};
 use super::params::Params;
 use super::refusals::{MAX_TRIES, Outcome, outcome};
 use crate::app::App;
@@ -23,14 +25,44 @@ pub(super) mod fixture;
 #[cfg(test)]
 mod tests;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct LoggedIn {
     #[serde(rename = "userId")]
     user: String,
     token: String,
 }
 
+/// What `register` reads.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes a body; Params reads it")]
+struct RegisterRequest {
+    /// 手机号
+    phone: String,
+    /// 验证码
+    #[schema(rename = "verCode")]
+    code: String,
+    /// 密码
+    password: String,
+}
+
+/// What `login` reads.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes a body; Params reads it")]
+struct LoginRequest {
+    /// 手机号
+    phone: String,
+    /// 密码
+    password: String,
+}
+
 /// `GET patient_service/register/phone_identifying_code`: sends a code for registering.
+#[utoipa::path(
+    get,
+    path = "/pati_service/patient_service/register/phone_identifying_code",
+    tag = "患者认证",
+    params(("phone" = String, Query, description = "手机号")),
+    responses((status = 200, body = Done)),
+)]
 pub async fn register_code(
     app: web::Data<App>,
     tenant: Tenant,
@@ -46,6 +78,13 @@ pub async fn register_code(
 }
 
 /// `POST patient_service/register`: opens an account and logs it in.
+#[utoipa::path(
+    post,
+    path = "/pati_service/patient_service/register",
+    tag = "患者认证",
+    request_body = RegisterRequest,
+    responses((status = 200, body = Success<LoggedIn>)),
+)]
 pub async fn register(app: web::Data<App>, tenant: Tenant, params: Params) -> Result<HttpResponse, ApiError> {
     let phone = params.required("phone", "手机号")?.parse(Phone::parse)?;
     let code = params.required("verCode", "验证码")?.parse(VerificationCode::parse)?;
@@ -55,6 +94,13 @@ pub async fn register(app: web::Data<App>, tenant: Tenant, params: Params) -> Re
 }
 
 /// `POST patient_service/login`: begins a session.
+#[utoipa::path(
+    post,
+    path = "/pati_service/patient_service/login",
+    tag = "患者认证",
+    request_body = LoginRequest,
+    responses((status = 200, body = Success<LoggedIn>)),
+)]
 pub async fn login(app: web::Data<App>, tenant: Tenant, params: Params) -> Result<HttpResponse, ApiError> {
     let phone = params.required("phone", "手机号")?.parse(Phone::parse)?;
     let password = params.required("password", "密码")?.parse(Password::parse)?;
@@ -107,7 +153,7 @@ impl Registration<'_> {
         let user = user.map_err(ApiError::internal)?;
         let login = Login::new(app, tenant, user, next_session(app, tenant).await?);
         let token = login.token(app)?;
-        let personal = UserPersonal { phone: self.phone.clone(), password_hash };
+        let personal = UserPersonal { phone: self.phone.clone(), password_hash, profile: Profile::default() };
 
         for _ in 0..MAX_TRIES {
             let code = codes.check(&self.phone, &self.code).await?;
@@ -116,7 +162,7 @@ impl Registration<'_> {
                 return Err(ErrorCode::PhoneTaken.into());
             }
             let user_key = keys::user(tenant, user);
-            let record = UserRecord::seal(&app.vault, &user_key, &personal, login.identity.issued_at);
+            let record = UserRecord::seal(&app.vault, &user_key, &personal, login.identity.issued_at, None);
             let mut commit = Commit::new();
             code.consume(&mut commit);
             commit.require_absent(&phone_key).put(&phone_key, &PhoneRecord { user });

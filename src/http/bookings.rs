@@ -9,17 +9,19 @@ use domain::{
 use serde::Serialize;
 use storage::records::{BookingOwner, PatientPersonal};
 use storage::{Order, Scan, keys};
+use utoipa::ToSchema;
 
 use super::caller::Patient;
 use super::envelope;
 use super::error::{ApiError, ErrorCode};
 use super::idempotency::{self, Idempotency, Route};
 use super::members::certificate_number;
-use super::paging::{Page, PageRequest};
+use super::openapi::{Done, Success};
+use super::paging::{Page, PageQuery, PageRequest};
 use super::params::{Param, Params};
 use crate::app::App;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Presubmitted {
     #[serde(rename = "deptId")]
     department: String,
@@ -34,13 +36,13 @@ struct Presubmitted {
     bookfee: f64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Submitted {
     #[serde(rename = "bookId")]
     id: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct BookingRow {
     #[serde(rename = "bookId")]
     id: String,
@@ -66,7 +68,7 @@ struct BookingRow {
     charge: u8,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct BookingDetail {
     #[serde(rename = "bookId")]
     id: String,
@@ -105,7 +107,63 @@ struct BookingDetail {
     charge: u8,
 }
 
+/// What `book/presubmit` reads.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes a body; Params reads it")]
+struct SlotRequest {
+    /// 排班ID
+    #[schema(rename = "scheduleId")]
+    schedule: String,
+    /// 就诊编号
+    #[schema(rename = "serialNo")]
+    serial: u16,
+}
+
+/// What `book/submit` reads.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes a body; Params reads it")]
+struct SubmitRequest {
+    /// 排班ID
+    #[schema(rename = "scheduleId")]
+    schedule: String,
+    /// 就诊编号
+    #[schema(rename = "serialNo")]
+    serial: u16,
+    /// 就诊人ID
+    #[schema(rename = "memberId")]
+    member: String,
+}
+
+/// What `book/schedule` reads.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes a body; Params reads it")]
+struct HalfDayRequest {
+    /// 排班ID
+    #[schema(rename = "scheduleId")]
+    schedule: String,
+    /// 就诊人ID
+    #[schema(rename = "memberId")]
+    member: String,
+}
+
+/// What `book/cancel` reads.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes a body; Params reads it")]
+struct CancelRequest {
+    /// 预约ID
+    #[schema(rename = "bookId")]
+    booking: String,
+}
+
 /// `POST book/presubmit`: holds a slot while the patient fills in the rest.
+#[utoipa::path(
+    post,
+    path = "/pati_service/book_service/book/presubmit",
+    tag = "预约挂号",
+    security(("token" = [])),
+    request_body = SlotRequest,
+    responses((status = 200, body = Success<Presubmitted>)),
+)]
 pub async fn presubmit(
     app: web::Data<App>,
     patient: Patient,
@@ -130,6 +188,15 @@ pub async fn presubmit(
 }
 
 /// `POST book/submit`: books the slot for a member.
+#[utoipa::path(
+    post,
+    path = "/pati_service/book_service/book/submit",
+    tag = "预约挂号",
+    security(("token" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 64 visible ASCII characters")),
+    request_body = SubmitRequest,
+    responses((status = 200, body = Success<Submitted>)),
+)]
 pub async fn submit(
     app: web::Data<App>,
     patient: Patient,
@@ -159,6 +226,14 @@ fn submitted(reply: Reply) -> Result<HttpResponse, ApiError> {
 }
 
 /// `POST book/schedule`: whether the member's half-day is still free (同一时间段就诊判断).
+#[utoipa::path(
+    post,
+    path = "/pati_service/book_service/book/schedule",
+    tag = "预约挂号",
+    security(("token" = [])),
+    request_body = HalfDayRequest,
+    responses((status = 200, body = Done)),
+)]
 pub async fn check_half_day(
     app: web::Data<App>,
     patient: Patient,
@@ -180,6 +255,14 @@ pub async fn check_half_day(
 }
 
 /// `GET books`: the account's bookings, newest first.
+#[utoipa::path(
+    get,
+    path = "/pati_service/book_service/books",
+    tag = "预约挂号",
+    security(("token" = [])),
+    params(PageQuery),
+    responses((status = 200, body = Success<Page<BookingRow>>)),
+)]
 pub async fn list(app: web::Data<App>, patient: Patient, params: Params) -> Result<HttpResponse, ApiError> {
     let page = PageRequest::read(&params)?;
     let range = keys::bookings_of(patient.tenant, BookingOwner::Account(patient.user));
@@ -218,6 +301,14 @@ fn visit_serial(booking: &Booking) -> Option<String> {
 }
 
 /// `GET book/{bookId}`: one booking of the account.
+#[utoipa::path(
+    get,
+    path = "/pati_service/book_service/book/{bookId}",
+    tag = "预约挂号",
+    security(("token" = [])),
+    params(("bookId" = String, Path, description = "预约ID")),
+    responses((status = 200, body = Success<BookingDetail>)),
+)]
 pub async fn detail(
     app: web::Data<App>,
     patient: Patient,
@@ -253,6 +344,15 @@ pub async fn detail(
 }
 
 /// `POST book/cancel`: gives the slot back.
+#[utoipa::path(
+    post,
+    path = "/pati_service/book_service/book/cancel",
+    tag = "预约挂号",
+    security(("token" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 64 visible ASCII characters")),
+    request_body = CancelRequest,
+    responses((status = 200, body = Done)),
+)]
 pub async fn cancel(
     app: web::Data<App>,
     patient: Patient,

@@ -102,6 +102,8 @@ impl Codes<'_> {
         let purpose = match self.purpose {
             CodePurpose::Register => "register",
             CodePurpose::Reset => "reset",
+            CodePurpose::LeavePhone => "leave",
+            CodePurpose::TakePhone => "take",
         };
         let context = format!("code/{purpose}/{}/{}", self.tenant, phone.as_str());
         self.vault.blind(&context, code.as_str())

@@ -49,6 +49,16 @@ pub enum ErrorCode {
     PhoneTaken,
     /// Phone and password do not belong together; says nothing about which of them.
     CredentialsWrong,
+    /// The old password (旧密码) is wrong.
+    OldPasswordWrong,
+    /// The password is one of those that are tried first, or the phone.
+    PasswordWeak,
+    /// The privacy notice (隐私政策) was not agreed to.
+    ConsentMissing,
+    /// The new phone is the one that the account has.
+    PhoneUnchanged,
+    /// The account cannot be closed while it has live bookings.
+    AccountHasBookings,
     /// The idempotency key was used before with other content.
     IdempotencyConflict,
     /// No such thing, or it is somebody else's.
@@ -107,6 +117,14 @@ pub enum ErrorCode {
     MemberExists,
     /// The account has as many members as are allowed.
     MemberLimit,
+    /// The member cannot be removed or become somebody else while it has live bookings.
+    MemberHasBookings,
+    /// Only the front desk can correct this patient: others rely on the file too.
+    PatientShared,
+    /// Files of this type are not taken.
+    FileTypeRefused,
+    /// The file is larger than allowed.
+    FileTooLarge,
     /// The server can read but not write at the moment, for want of space.
     ReadOnly,
     /// Perhaps written, perhaps not: the client asks again and gets the answer.
@@ -148,7 +166,7 @@ use Retry::{AfterSeconds, Never, WhenPermitted};
 
 /// The table: code, `status`, HTTP status, message, retry. In order of precedence.
 #[rustfmt::skip]
-pub const TABLE: [Row; 49] = [
+pub const TABLE: [Row; 58] = [
     row(E::ShuttingDown,        "0503",   503, "系统正在重启，请稍后重试", AfterSeconds(5)),
     row(E::RouteUnknown,        "0404",   404, "请求的地址不存在，请更新页面后重试", Never),
     row(E::WrongMethod,         "0405",   405, "请求方式不正确，请更新页面后重试", Never),
@@ -165,6 +183,11 @@ pub const TABLE: [Row; 49] = [
     row(E::CodeExhausted,       "400004", 409, "验证码错误次数过多，请重新获取", Never),
     row(E::PhoneTaken,          "400001", 409, "手机号已注册，请直接登录", Never),
     row(E::CredentialsWrong,    "400003", 409, "手机号或密码错误，请核对后重试", Never),
+    row(E::OldPasswordWrong,    "400005", 409, "旧密码错误，请核对后重试", Never),
+    row(E::PasswordWeak,        "400006", 409, "密码过于简单，请更换其他密码", Never),
+    row(E::ConsentMissing,      "400007", 409, "请先阅读并同意隐私政策", Never),
+    row(E::PhoneUnchanged,      "400008", 409, "新手机号与当前手机号相同，请更换", Never),
+    row(E::AccountHasBookings,  "400009", 409, "还有未就诊的预约，请先取消后再注销", Never),
     row(E::IdempotencyConflict, "401013", 409, "重复提交的内容与之前不一致，请刷新页面后重试", Never),
     row(E::NotFound,            "0404",   404, "记录不存在，请刷新后重试", Never),
     row(E::ScheduleUnknown,     "0404",   404, "排班不存在，请刷新后重试", Never),
@@ -194,6 +217,10 @@ pub const TABLE: [Row; 49] = [
     row(E::PatientMismatch,     "403001", 409, "就诊人信息与身份证不符，请核对后重试", Never),
     row(E::MemberExists,        "403002", 409, "就诊人已存在，请勿重复添加", Never),
     row(E::MemberLimit,         "403003", 409, "就诊人数已达上限", Never),
+    row(E::MemberHasBookings,   "403004", 409, "该就诊人还有未就诊的预约，请先取消", Never),
+    row(E::PatientShared,       "403005", 409, "该就诊人的信息需到前台更正", Never),
+    row(E::FileTypeRefused,     "404001", 409, "不支持该文件类型，请选择JPG、PNG、GIF或WebP图片", Never),
+    row(E::FileTooLarge,        "404002", 409, "文件过大，请压缩后重试", Never),
     row(E::ReadOnly,            "0503",   503, "系统暂时只能查询，请稍后重试", AfterSeconds(60)),
     row(E::OutcomeUnknown,      "0503",   503, "结果未知，请重试", AfterSeconds(2)),
     row(E::SmsFailed,           "0502",   502, "短信发送失败，请稍后重试", Never),

@@ -8,10 +8,12 @@ use storage::records::{
     PatientRecord,
 };
 use storage::{Commit, Key, Sequence, Version, keys};
+use utoipa::ToSchema;
 
 use super::caller::Patient;
 use super::envelope;
 use super::error::{ApiError, ErrorCode};
+use super::openapi::Success;
 use super::params::Params;
 use super::refusals::{MAX_TRIES, Outcome, outcome};
 use crate::app::App;
@@ -19,14 +21,14 @@ use crate::app::App;
 #[cfg(test)]
 mod tests;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Added {
     #[serde(rename = "memberId")]
     id: String,
 }
 
 /// Both tables of the contract for this endpoint in one.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct MemberRow {
     #[serde(rename = "memberId")]
     id: String,
@@ -44,7 +46,32 @@ struct MemberRow {
     patient: String,
 }
 
+/// What `member` reads.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes a body; Params reads it")]
+struct MemberRequest {
+    /// 就诊人姓名
+    name: String,
+    /// 0 未知, 1 男, 2 女
+    gender: u8,
+    /// yyyy-MM-dd
+    birthday: String,
+    /// 身份证号码
+    #[schema(rename = "IDNo")]
+    id_number: String,
+    /// 手机号
+    phone: String,
+}
+
 /// `POST patient_service/member`: adds a member, and opens the patient's file (建档) where there is none.
+#[utoipa::path(
+    post,
+    path = "/pati_service/patient_service/member",
+    tag = "就诊人",
+    security(("token" = [])),
+    request_body = MemberRequest,
+    responses((status = 200, body = Success<Added>)),
+)]
 pub async fn add(app: web::Data<App>, patient: Patient, params: Params) -> Result<HttpResponse, ApiError> {
     let person = Person::read(&params)?;
     let admission = Admission { app: &app, account: patient, person };
@@ -52,6 +79,13 @@ pub async fn add(app: web::Data<App>, patient: Patient, params: Params) -> Resul
 }
 
 /// `GET patient_service/members`: the members of the account, in the order they were added.
+#[utoipa::path(
+    get,
+    path = "/pati_service/patient_service/members",
+    tag = "就诊人",
+    security(("token" = [])),
+    responses((status = 200, body = Success<Vec<MemberRow>>)),
+)]
 pub async fn list(app: web::Data<App>, patient: Patient) -> Result<HttpResponse, ApiError> {
     let key = keys::members(patient.tenant, patient.user);
     let stored = app.storage.get(&key).map_err(ApiError::internal)?;

@@ -13,6 +13,8 @@ pub mod health;
 pub mod idempotency;
 pub mod limits;
 pub mod members;
+#[expect(unused_qualifications, reason = "ToSchema of a field that is a type parameter comes out so")]
+pub mod openapi;
 pub mod paging;
 pub mod params;
 pub mod refusals;

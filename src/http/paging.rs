@@ -4,6 +4,7 @@
 //! for the staff's. Both default to page 1 of 10; a size above 100 counts as 100.
 
 use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
 
 use super::error::ApiError;
 use super::params::Params;
@@ -13,6 +14,19 @@ const MAX_SIZE: i64 = 100;
 
 /// The largest page number and size that are understood: every client's language has them exactly.
 const MAX_NUMBER: i64 = (1 << 53) - 1;
+
+/// The parameters of the patient's lists.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it describes what PageRequest reads")]
+pub struct PageQuery {
+    /// From 1; without it 1.
+    #[param(rename = "pageNo", minimum = 1)]
+    number: Option<u64>,
+    /// From 1; without it 10; above 100 it counts as 100.
+    #[param(rename = "pageSize", minimum = 1)]
+    size: Option<u64>,
+}
 
 /// Which page the client asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +81,7 @@ impl PageRequest {
 }
 
 /// A page as the patient's lists answer it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Page<T> {
     #[serde(rename = "pageNo")]
     number: u64,

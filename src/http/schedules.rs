@@ -5,14 +5,16 @@ use actors::ScheduleView;
 use domain::{Date, DepartmentId, DoctorId, Period, Rejection, ScheduleId, Timestamp};
 use serde::Serialize;
 use storage::keys;
+use utoipa::ToSchema;
 
 use super::caller::Tenant;
 use super::envelope;
 use super::error::{ApiError, ErrorCode};
+use super::openapi::Success;
 use super::params::Params;
 use crate::app::App;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct DayOfDoctor {
     date: String,
     #[serde(rename = "scheduleAM")]
@@ -21,7 +23,7 @@ struct DayOfDoctor {
     afternoon: Option<HalfDay>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct HalfDay {
     #[serde(rename = "scheduleId")]
     id: String,
@@ -35,7 +37,7 @@ struct HalfDay {
     location: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct FreeSlotRow {
     #[serde(rename = "serialNo")]
     serial: u16,
@@ -43,6 +45,17 @@ struct FreeSlotRow {
 }
 
 /// `GET tenant_service/schedule`: one doctor's day, or the department's ordinary clinic (普通门诊).
+#[utoipa::path(
+    get,
+    path = "/pati_service/tenant_service/schedule",
+    tag = "预约挂号",
+    params(
+        ("doctorId" = Option<String>, Query, description = "医生ID; without one the ordinary clinic (普通门诊)"),
+        ("deptId" = String, Query, description = "科室ID"),
+        ("date" = Option<String>, Query, description = "yyyy-MM-dd; without one today"),
+    ),
+    responses((status = 200, body = Success<DayOfDoctor>)),
+)]
 pub async fn day_of_doctor(
     app: web::Data<App>,
     tenant: Tenant,
@@ -77,6 +90,13 @@ pub async fn day_of_doctor(
 }
 
 /// `GET tenant_service/schedule/left_appo`: the slots of one schedule that can be booked now.
+#[utoipa::path(
+    get,
+    path = "/pati_service/tenant_service/schedule/left_appo",
+    tag = "预约挂号",
+    params(("scheduleId" = String, Query, description = "排班ID")),
+    responses((status = 200, body = Success<Vec<FreeSlotRow>>)),
+)]
 pub async fn left_slots(
     app: web::Data<App>,
     tenant: Tenant,

@@ -4,6 +4,7 @@
 
 pub mod audit;
 pub mod clinic;
+pub mod contract;
 pub mod folder;
 pub mod import;
 pub mod load;

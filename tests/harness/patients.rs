@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 
 use super::clinic::Clinic;
+use super::contract;
 use super::people;
 use super::wire::{self, Connection, Reply};
 
@@ -112,8 +113,11 @@ impl Patient {
     }
 
     pub async fn get(&mut self, path_and_query: &str) -> io::Result<Answer> {
-        let request = wire::get(&format!("/pati_service/{path_and_query}"), &self.headers());
-        self.send(&request).await
+        let target = format!("/pati_service/{path_and_query}");
+        let request = wire::get(&target, &self.headers());
+        let answer = self.send(&request).await?;
+        contract::check("GET", &target, &answer);
+        Ok(answer)
     }
 
     pub async fn post(&mut self, path: &str, body: &Value) -> io::Result<Answer> {
@@ -123,8 +127,11 @@ impl Patient {
     pub async fn post_with(&mut self, path: &str, body: &Value, more: &[(&str, &str)]) -> io::Result<Answer> {
         let mut headers = self.headers();
         headers.extend_from_slice(more);
-        let request = wire::post(&format!("/pati_service/{path}"), &headers, &body.to_string());
-        self.send(&request).await
+        let target = format!("/pati_service/{path}");
+        let request = wire::post(&target, &headers, &body.to_string());
+        let answer = self.send(&request).await?;
+        contract::check("POST", &target, &answer);
+        Ok(answer)
     }
 
     /// Sends a request as it is, over this patient's connection.

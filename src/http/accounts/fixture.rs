@@ -97,6 +97,7 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
             sms_per_ip_per_day: 50,
             trusted_proxies: Vec::new(),
         },
+        public_url: "http://clinic.test".to_owned(),
         draining: Arc::default(),
     }
 }

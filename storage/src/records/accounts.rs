@@ -3,9 +3,10 @@
 use std::fmt;
 
 use bincode::{Decode, Encode};
-use domain::{Phone, Timestamp, UserId};
+use domain::{Date, Gender, PersonName, Phone, Timestamp, UserId};
 
-use super::{millis, possible};
+use super::people::StoredGender;
+use super::{dates, millis, possible};
 use crate::keys::Key;
 use crate::record::{Impossible, Record, RecordError, decode_v1, encode_v1};
 use crate::table::Table;
@@ -17,6 +18,17 @@ pub struct UserRecord {
     personal: Sealed,
     /// When the account was made.
     pub created_at: Timestamp,
+    /// Which privacy notice was agreed to, if any.
+    pub consent: Option<Consent>,
+}
+
+/// That the clinic's privacy notice was agreed to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consent {
+    /// The version of the notice, as the page that showed it names it.
+    pub version: String,
+    /// When it was agreed to.
+    pub given_at: Timestamp,
 }
 
 /// What an account keeps secret.
@@ -26,11 +38,32 @@ pub struct UserPersonal {
     pub phone: Phone,
     /// Hash of the password, as a PHC string.
     pub password_hash: String,
+    /// What the user tells of themselves.
+    pub profile: Profile,
+}
+
+/// What a user tells of themselves (个人信息). Nobody checks it, and no booking depends on it.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// What the user wants to be called (昵称).
+    pub name: Option<PersonName>,
+    /// Gender.
+    pub gender: Gender,
+    /// Date of birth.
+    pub birthday: Option<Date>,
+    /// The key of the picture (头像) in the object store.
+    pub avatar: Option<String>,
 }
 
 impl fmt::Debug for UserPersonal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UserPersonal").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Profile").finish_non_exhaustive()
     }
 }
 
@@ -44,12 +77,23 @@ impl UserRecord {
         key: &Key<Self>,
         personal: &UserPersonal,
         created_at: Timestamp,
+        consent: Option<Consent>,
     ) -> Result<Self, SealError> {
-        let stored = StoredUserPersonal {
-            phone: personal.phone.as_str().to_owned(),
-            password_hash: personal.password_hash.clone(),
-        };
-        Ok(Self { personal: vault.seal_v1(key.raw(), &stored)?, created_at })
+        let sealed = vault.seal_v1(key.raw(), &StoredUserPersonal::from(personal))?;
+        Ok(Self { personal: sealed, created_at, consent })
+    }
+
+    /// The record with another personal part; the rest stays.
+    ///
+    /// # Errors
+    /// No randomness to seal with.
+    pub fn with_personal(
+        &self,
+        vault: &Vault,
+        key: &Key<Self>,
+        personal: &UserPersonal,
+    ) -> Result<Self, SealError> {
+        Self::seal(vault, key, personal, self.created_at, self.consent.clone())
     }
 
     /// Opens the personal part of the record read from `key`.
@@ -61,6 +105,7 @@ impl UserRecord {
         Ok(UserPersonal {
             phone: possible(Phone::parse(&stored.phone), "phone")?,
             password_hash: stored.password_hash,
+            profile: stored.profile.try_into()?,
         })
     }
 }
@@ -69,19 +114,72 @@ impl UserRecord {
 struct StoredUserPersonal {
     phone: String,
     password_hash: String,
+    profile: StoredProfile,
+}
+
+#[derive(Encode, Decode)]
+struct StoredProfile {
+    name: Option<String>,
+    gender: StoredGender,
+    birthday: Option<i32>,
+    avatar: Option<String>,
+}
+
+impl From<&UserPersonal> for StoredUserPersonal {
+    fn from(personal: &UserPersonal) -> Self {
+        let profile = &personal.profile;
+        Self {
+            phone: personal.phone.as_str().to_owned(),
+            password_hash: personal.password_hash.clone(),
+            profile: StoredProfile {
+                name: profile.name.as_ref().map(|name| name.as_str().to_owned()),
+                gender: profile.gender.into(),
+                birthday: profile.birthday.map(Date::ordinal),
+                avatar: profile.avatar.clone(),
+            },
+        }
+    }
+}
+
+impl TryFrom<StoredProfile> for Profile {
+    type Error = Impossible;
+
+    fn try_from(stored: StoredProfile) -> Result<Self, Impossible> {
+        let name = stored.name.as_deref().map(PersonName::parse).transpose();
+        Ok(Self {
+            name: possible(name, "name")?,
+            gender: stored.gender.into(),
+            birthday: dates(stored.birthday, "birthday")?,
+            avatar: stored.avatar,
+        })
+    }
 }
 
 #[derive(Encode, Decode)]
 struct StoredUser {
     personal: Sealed,
     created_at: i64,
+    consent: Option<StoredConsent>,
+}
+
+#[derive(Encode, Decode)]
+struct StoredConsent {
+    version: String,
+    given_at: i64,
 }
 
 impl TryFrom<StoredUser> for UserRecord {
     type Error = Impossible;
 
     fn try_from(stored: StoredUser) -> Result<Self, Impossible> {
-        Ok(Self { personal: stored.personal, created_at: Timestamp::from_millis(stored.created_at) })
+        Ok(Self {
+            personal: stored.personal,
+            created_at: Timestamp::from_millis(stored.created_at),
+            consent: stored.consent.map(|consent| Consent {
+                version: consent.version,
+                given_at: Timestamp::from_millis(consent.given_at),
+            }),
+        })
     }
 }
 
@@ -89,7 +187,14 @@ impl Record for UserRecord {
     const TABLE: Table = Table::User;
 
     fn encode(&self) -> Vec<u8> {
-        encode_v1(&StoredUser { personal: self.personal.clone(), created_at: millis(self.created_at) })
+        encode_v1(&StoredUser {
+            personal: self.personal.clone(),
+            created_at: millis(self.created_at),
+            consent: self.consent.as_ref().map(|consent| StoredConsent {
+                version: consent.version.clone(),
+                given_at: millis(consent.given_at),
+            }),
+        })
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, RecordError> {

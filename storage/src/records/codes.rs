@@ -18,6 +18,10 @@ pub enum CodePurpose {
     Register,
     /// Setting a new password (重置密码).
     Reset,
+    /// Giving up the phone that an account has logged in with so far (更换手机号).
+    LeavePhone,
+    /// Taking the phone that it will log in with.
+    TakePhone,
 }
 
 impl CodePurpose {
@@ -26,6 +30,8 @@ impl CodePurpose {
         match self {
             Self::Register => 1,
             Self::Reset => 2,
+            Self::LeavePhone => 3,
+            Self::TakePhone => 4,
         }
     }
 }
@@ -37,6 +43,10 @@ pub enum LimitKind {
     SmsToPhone,
     /// Messages asked for from one client address.
     SmsFromAddress,
+    /// Wrong passwords for one phone.
+    LoginOfPhone,
+    /// Wrong passwords from one client address.
+    LoginFromAddress,
 }
 
 impl LimitKind {
@@ -45,6 +55,8 @@ impl LimitKind {
         match self {
             Self::SmsToPhone => 1,
             Self::SmsFromAddress => 2,
+            Self::LoginOfPhone => 3,
+            Self::LoginFromAddress => 4,
         }
     }
 }

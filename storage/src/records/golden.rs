@@ -162,7 +162,16 @@ fn patient_personal() -> PatientPersonal {
 }
 
 fn user_personal() -> UserPersonal {
-    UserPersonal { phone: phone(), password_hash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".to_owned() }
+    UserPersonal {
+        phone: phone(),
+        password_hash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".to_owned(),
+        profile: Profile {
+            name: Some(PersonName::parse("王小明").unwrap()),
+            gender: Gender::Male,
+            birthday: Some(Date::parse("1990-03-07").unwrap()),
+            avatar: Some("avatar/1.png".to_owned()),
+        },
+    }
 }
 
 fn member(vault: &Vault) -> MemberEntry {
@@ -292,10 +301,11 @@ fn people_tables() -> Vec<Table> {
     let code = CodeRecord { hash: Blind::from_bytes([7; 32]), tries_left: 5, expires_at: at(2) };
     let limit = LimitRecord { sent_at: vec![at(0), at(1)] };
     let idem = IdemRecord { content_hash: [8; 32], reply: b"{}".to_vec(), expires_at: at(3) };
+    let consent = Consent { version: "2026-01".to_owned(), given_at: at(4) };
     vec![
         holds(
-            &UserRecord::seal(&vault, &user_key, &user_personal(), at(0)).unwrap(),
-            "005701404142434445464748494a4be2b29f101e0cb732fefc2706ab48373a0ba13d32855c6b07017a7fdcb37ed0eaa13cc69af2cde2660d84365eb56eed9cb815eb155280a473e05b44d4d4b864b946ad0478273114147eb8fd0050e25344030000",
+            &UserRecord::seal(&vault, &user_key, &user_personal(), at(0), Some(consent)).unwrap(),
+            "007501404142434445464748494a4be2b29f101e0cb732fefc2706ab48373a0ba13d32855c6b07017a7fdcb37ed0eaa13cc69af2cde2660d84365eb56eed9cb815eb155280a473e05bd50dc064a325549c33328adf2a51c3f86289f70e9d1c2f0a7dfa051a7ae81e3dfd89faee19b36bdd1ab7ecca106ffd0050e253440300000107323032362d3031fd0850e25344030000",
         ),
         holds(&PhoneRecord { user: user() }, "00fc07ca9a3b"),
         holds(&session, "00fc07ca9a3bfd0050e25344030000fd0250e25344030000"),
@@ -335,7 +345,7 @@ fn personal_parts_open_under_their_own_key_only() {
     let other_user = UserId::new(5).unwrap();
 
     let key = keys::user(tenant(), user());
-    let record = UserRecord::seal(&vault, &key, &user_personal(), at(0)).unwrap();
+    let record = UserRecord::seal(&vault, &key, &user_personal(), at(0), None).unwrap();
     assert_eq!(record.open(&vault, &key), Ok(user_personal()));
     let other = keys::user(tenant(), other_user);
     assert_eq!(record.open(&vault, &other), Err(SealError::Refused));
@@ -399,7 +409,7 @@ fn a_claim_to_be_huge_is_refused_before_memory_is_taken() {
 fn debug_shows_nothing_personal() {
     let (_folder, vault) = fixed_vault();
     let user_record =
-        UserRecord::seal(&vault, &keys::user(tenant(), user()), &user_personal(), at(0)).unwrap();
+        UserRecord::seal(&vault, &keys::user(tenant(), user()), &user_personal(), at(0), None).unwrap();
     let patient_key = keys::patient(tenant(), patient());
     let patient_record = PatientRecord::seal(&vault, &patient_key, &patient_personal(), at(0)).unwrap();
     let code = CodeRecord { hash: Blind::from_bytes([7; 32]), tries_left: 5, expires_at: at(2) };

@@ -15,13 +15,14 @@ mod idempotency;
 mod members;
 mod meta;
 mod patients;
+mod people;
 mod schedules;
 mod sequences;
 
 #[cfg(test)]
 mod golden;
 
-pub use accounts::{PhoneRecord, SessionRecord, UserPersonal, UserRecord};
+pub use accounts::{Consent, PhoneRecord, Profile, SessionRecord, UserPersonal, UserRecord};
 pub use bookings::BookingRecord;
 pub use claims::{ActiveEntry, ActiveRecord, BookingOwner, SlotRecord, VisitRecord};
 pub use clinic::{DepartmentRecord, DoctorRecord, TenantRecord};

@@ -5,6 +5,7 @@ use std::fmt;
 use bincode::{Decode, Encode};
 use domain::{BookingId, Date, Gender, IdNumber, PatientId, PersonName, Phone, Timestamp};
 
+use super::people::StoredGender;
 use super::{date, dates, millis, possible};
 use crate::keys::Key;
 use crate::record::{Impossible, Record, RecordError, decode_v1, encode_v1};
@@ -98,13 +99,6 @@ struct StoredPersonal {
 }
 
 #[derive(Encode, Decode)]
-enum StoredGender {
-    Unknown,
-    Male,
-    Female,
-}
-
-#[derive(Encode, Decode)]
 struct StoredCertificate {
     kind: u8,
     number: String,
@@ -118,11 +112,7 @@ impl From<&PatientPersonal> for StoredPersonal {
     fn from(personal: &PatientPersonal) -> Self {
         Self {
             name: personal.name.as_str().to_owned(),
-            gender: match personal.gender {
-                Gender::Unknown => StoredGender::Unknown,
-                Gender::Male => StoredGender::Male,
-                Gender::Female => StoredGender::Female,
-            },
+            gender: personal.gender.into(),
             birthday: personal.birthday.ordinal(),
             certificate: personal.certificate.as_ref().map(|certificate| match certificate {
                 Certificate::IdCard(number) => {
@@ -143,11 +133,7 @@ impl TryFrom<StoredPersonal> for PatientPersonal {
     fn try_from(stored: StoredPersonal) -> Result<Self, Impossible> {
         Ok(Self {
             name: possible(PersonName::parse(&stored.name), "name")?,
-            gender: match stored.gender {
-                StoredGender::Unknown => Gender::Unknown,
-                StoredGender::Male => Gender::Male,
-                StoredGender::Female => Gender::Female,
-            },
+            gender: stored.gender.into(),
             birthday: date(stored.birthday, "birthday")?,
             certificate: stored.certificate.map(Certificate::try_from).transpose()?,
             phone: possible(Phone::parse(&stored.phone), "phone")?,

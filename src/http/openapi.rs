@@ -1,0 +1,157 @@
+//! The description of the API: `/openapi.json`, and a page to browse it at `/docs`, which loads nothing from outside.
+//!
+//! Each handler describes itself with `#[utoipa::path]`; what all have in common is added here. Tests compare the
+//! list below with the routes, and real replies with the schemas.
+
+use std::collections::BTreeMap;
+
+use actix_web::web::{self, ServiceConfig};
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
+use utoipa::openapi::{
+    self, ContentBuilder, ObjectBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema, Type,
+};
+use utoipa::{Modify, OpenApi, ToSchema};
+use utoipa_swagger_ui::SwaggerUi;
+
+use super::error::{Retry, Row, TABLE};
+use super::{accounts, bookings, departments, members, schedules};
+
+/// A success in JSON.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes what the envelope writes")]
+pub struct Success<T> {
+    /// Always `000`.
+    #[schema(pattern = "^000$")]
+    status: String,
+    message: (),
+    data: T,
+}
+
+/// A success without data (无).
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes what the envelope writes")]
+pub struct Done {
+    /// Always `000`.
+    #[schema(pattern = "^000$")]
+    status: String,
+    message: (),
+    data: (),
+}
+
+/// A failure.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes what the envelope writes")]
+struct Failure {
+    /// Four digits, or the six of a rule: see `docs/errors.md`.
+    #[schema(pattern = "^[0-9]{4}([0-9]{2})?$")]
+    status: String,
+    /// What is wrong and what to do, for the patient's eyes.
+    message: String,
+    data: (),
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "患者服务 pati-service",
+        description = "Patients book a numbered slot, bring family members and pay; the clinic runs on the same API. \
+            Every path also answers below /api. Failures are described with the status of docs/errors.md.",
+    ),
+    paths(
+        accounts::register_code,
+        accounts::register,
+        accounts::login,
+        members::add,
+        members::list,
+        departments::list,
+        schedules::day_of_doctor,
+        schedules::left_slots,
+        bookings::presubmit,
+        bookings::submit,
+        bookings::check_half_day,
+        bookings::cancel,
+        bookings::detail,
+        bookings::list,
+    ),
+    components(schemas(Failure)),
+    modifiers(&InCommon),
+)]
+struct Api;
+
+/// The description of the whole API.
+pub fn document() -> openapi::OpenApi {
+    Api::openapi()
+}
+
+/// `/openapi.json` and `/docs/`.
+pub fn browse(config: &mut ServiceConfig) {
+    config.service(web::redirect("/docs", "/docs/"));
+    config.service(SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", document()));
+}
+
+/// What holds for every endpoint: who calls, for which clinic, and how it can fail.
+struct InCommon;
+
+impl Modify for InCommon {
+    fn modify(&self, api: &mut openapi::OpenApi) {
+        let components = api.components.get_or_insert_default();
+        let token = ApiKeyValue::with_description("token", "The token of register or login.");
+        components.add_security_scheme("token", SecurityScheme::ApiKey(ApiKey::Header(token)));
+        for (name, schema) in &mut components.schemas {
+            // Replies have all their keys; of the parameters of a request some are optional.
+            if let RefOr::T(Schema::Object(object)) = schema
+                && !name.ends_with("Request")
+            {
+                object.required = object.properties.keys().cloned().collect();
+            }
+        }
+        let failures = failures();
+        for item in api.paths.paths.values_mut() {
+            let operations = [item.get.as_mut(), item.post.as_mut()];
+            for operation in operations.into_iter().flatten() {
+                add_tenant(operation);
+                for (status, response) in &failures {
+                    operation.responses.responses.insert(status.clone(), response.clone());
+                }
+            }
+        }
+    }
+}
+
+fn add_tenant(operation: &mut Operation) {
+    let tenant = ParameterBuilder::new()
+        .name("tenantId")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some("The clinic (租户); else that of the token, else the default one."))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)));
+    operation.parameters.get_or_insert_default().push(tenant.build().into());
+}
+
+/// The failures of the table, one response for each HTTP status.
+fn failures() -> BTreeMap<String, RefOr<Response>> {
+    let mut rows: BTreeMap<u16, Vec<&Row>> = BTreeMap::new();
+    for row in &TABLE {
+        rows.entry(row.http).or_default().push(row);
+    }
+    let described = rows.into_iter().map(|(http, rows)| (http.to_string(), describe(&rows).into()));
+    described.collect()
+}
+
+fn describe(rows: &[&Row]) -> Response {
+    let lines = rows.iter().map(|row| format!("`{}` {}", row.status, row.message));
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Failure")));
+    let response = ResponseBuilder::new()
+        .description(lines.collect::<Vec<_>>().join("; "))
+        .content("application/json", content.build());
+    if rows.iter().all(|row| row.retry == Retry::Never) {
+        return response.build();
+    }
+    let seconds = ObjectBuilder::new().schema_type(Type::Integer);
+    let header = HeaderBuilder::new()
+        .schema(Some(seconds))
+        .description(Some("Seconds until it is worth trying again."));
+    response.header("Retry-After", header.build()).build()
+}
