@@ -115,7 +115,7 @@ fn open(folder: &Path, schedules: u64) {
     println!("resident memory: {:.0} MB with the store open", resident_megabytes());
     let records = storage.status().live_records;
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(seeding::morning()));
-    let prepared = Prepared::new(&settings, storage, clock).expect("prepared");
+    let prepared = Prepared::new(&settings, storage, clock, Arc::default()).expect("prepared");
     actix_web::rt::System::new().block_on(async move {
         let app = web::Data::new(prepared.start());
         let edge = server::edge(&settings, &app).expect("random bytes");

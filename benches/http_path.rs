@@ -59,7 +59,7 @@ impl Server {
             Size { schedules: schedules + 2, slots: SLOTS, users: users + OTHERS, members_per_user: 1 };
         seeding::seed(&storage, &seeding::vault(&storage, folder.path()), size);
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(seeding::morning()));
-        let prepared = Prepared::new(&settings, storage, clock).expect("prepared");
+        let prepared = Prepared::new(&settings, storage, clock, Arc::default()).expect("prepared");
         let (started, running) = mpsc::channel();
         std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {

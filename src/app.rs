@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use actors::{Availability, Clock, ScheduleDirectory};
-use domain::{Policy, TenantId, Timestamp};
+use domain::{Phone, Policy, TenantId, Timestamp};
 use storage::{Sequences, Storage, Vault};
 
+use crate::metrics::Metrics;
 use crate::passwords::PasswordHasher;
-use crate::sms::Sms;
+use crate::sms::{Sms, SmsError, Template};
 use crate::tokens::Tokens;
 
 /// A request that waits longer than this for its turn is not looked at any more.
@@ -41,6 +42,8 @@ pub struct App {
     pub sms: Sms,
     /// What the settings say about accounts and members.
     pub limits: Limits,
+    /// What monitors are told.
+    pub metrics: Arc<Metrics>,
     /// How the server is reached from outside, without a slash at the end.
     pub public_url: String,
     /// Whether the server is about to stop.
@@ -109,6 +112,21 @@ pub struct Limits {
 }
 
 impl App {
+    /// Sends a text message, and counts it.
+    ///
+    /// # Errors
+    /// Whatever the provider reports.
+    pub async fn send_text(
+        &self,
+        tenant: TenantId,
+        phone: &Phone,
+        template: Template<'_>,
+    ) -> Result<(), SmsError> {
+        let sent = self.sms.send(tenant, phone, template).await;
+        self.metrics.sms(template.name(), sent.map_or_else(SmsError::name, |()| "sent"));
+        sent
+    }
+
     /// Where a stored picture is shown.
     pub fn picture_url(&self, key: &str) -> String {
         format!("{}/oss/{key}", self.public_url)

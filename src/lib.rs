@@ -8,6 +8,7 @@ pub mod cli;
 pub mod demo;
 pub mod http;
 pub mod import;
+pub mod metrics;
 pub mod passwords;
 pub mod progress;
 pub mod server;

@@ -23,6 +23,7 @@ use crate::demo;
 use crate::http::request_id::{Edge, FailureStatus};
 use crate::http::routes;
 use crate::import::ImportError;
+use crate::metrics::Metrics;
 use crate::passwords::PasswordHasher;
 use crate::progress::LongWork;
 use crate::settings::{Settings, SmsProvider};
@@ -147,7 +148,9 @@ pub fn serve(settings: &Settings, clinic: Clinic) -> Result<(), ServeError> {
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let work = Arc::new(LongWork::on_stderr());
-    let storage = Storage::open(storage_options(&settings, clock.now(), &work))?;
+    let metrics = Arc::new(Metrics::default());
+    let options = storage_options(&settings, clock.now(), &work);
+    let storage = Storage::open(StorageOptions { observer: Arc::<Metrics>::clone(&metrics), ..options })?;
     work.finish();
     let tenant = settings.clinic.default_tenant;
     tenants::ensure_default(&storage, tenant)?;
@@ -155,7 +158,7 @@ pub fn serve(settings: &Settings, clinic: Clinic) -> Result<(), ServeError> {
         demo::load(&storage, tenant, settings.zone().date_of(clock.now()), &work)?;
     }
     work.finish();
-    let prepared = Prepared::new(&settings, storage.clone(), clock)?;
+    let prepared = Prepared::new(&settings, storage.clone(), clock, metrics)?;
     actix_web::rt::System::new().block_on(run(&settings, prepared))?;
     storage.close()?;
     tracing::info!("stopped");
@@ -178,6 +181,7 @@ pub struct Prepared {
     tokens: Tokens,
     availability: Arc<Availability>,
     sms: Sms,
+    metrics: Arc<Metrics>,
 }
 
 impl Prepared {
@@ -185,7 +189,12 @@ impl Prepared {
     ///
     /// # Errors
     /// [`ServeError`]
-    pub fn new(settings: &Settings, storage: Storage, clock: Arc<dyn Clock>) -> Result<Self, ServeError> {
+    pub fn new(
+        settings: &Settings,
+        storage: Storage,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, ServeError> {
         let keys = settings.storage.path.join("keys");
         let vault = Arc::new(Vault::unlock(&storage, &keys, Arc::new(OsRandom::default()))?);
         let tokens = Tokens::new(vault.secret("jwt")?.as_bytes())?;
@@ -198,7 +207,7 @@ impl Prepared {
             // The settings refuse both before it comes to this.
             (SmsProvider::Webhook | SmsProvider::Aliyun, _) => return Err(ServeError::SmsProvider),
         };
-        Ok(Self { settings: settings.clone(), storage, clock, vault, tokens, availability, sms })
+        Ok(Self { settings: settings.clone(), storage, clock, vault, tokens, availability, sms, metrics })
     }
 
     /// Starts the threads of the actors. Call it once, inside an actix system.
@@ -206,6 +215,7 @@ impl Prepared {
         let policy = self.settings.policy();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let sequences = Arc::new(Sequences::new());
+        let metrics = Arc::clone(&self.metrics);
         let directory = ScheduleDirectory::start(DirectoryConfig {
             storage: self.storage.clone(),
             sequences: Arc::clone(&sequences),
@@ -215,6 +225,7 @@ impl Prepared {
             max_waiting: MAX_WAITING,
             arbiters: cores.div_ceil(2),
             idle_after: IDLE_AFTER,
+            on_answer: Arc::new(move |request, answer| metrics.booking(request, answer)),
             on_broken: Box::new(|error| stop_the_process(&error.to_string())),
         });
         App {
@@ -230,6 +241,7 @@ impl Prepared {
             passwords: PasswordHasher::new(cores, MAX_WAITING_PASSWORDS),
             sms: self.sms,
             limits: limits(&self.settings),
+            metrics: self.metrics,
             public_url: self.settings.public_url(),
             draining: Arc::new(Draining::default()),
         }
@@ -350,7 +362,7 @@ fn listen_admin(settings: &Settings, app: &web::Data<App>, edge: &Edge) -> Resul
     let (app, edge) = (app.clone(), edge.clone());
     let address = settings.server.admin_bind;
     let server = HttpServer::new(move || {
-        Routes::new().app_data(app.clone()).wrap(edge.clone()).configure(routes::probes)
+        Routes::new().app_data(app.clone()).wrap(edge.clone()).configure(routes::admin)
     });
     let server = server.workers(1).disable_signals().bind(address).map_err(|source| ServeError::Bind {
         setting: "server.admin_bind",

@@ -130,6 +130,15 @@ pub enum SmsError {
 }
 
 impl SmsError {
+    /// As metrics name it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Refused(_) => "refused",
+            Self::NoAnswer => "no_answer",
+        }
+    }
+
     /// Whether the message counts for the limits of its phone and address.
     pub fn reached_provider(self) -> bool {
         match self {

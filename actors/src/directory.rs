@@ -25,6 +25,9 @@ use crate::schedule_actor::{Incoming, ScheduleActor, StopIfIdle};
 /// with it, or when a burst has used up the numbers that were reserved for new bookings.
 const MAX_SENDS: u8 = 4;
 
+/// Is told the name of a request and how it was answered.
+pub type OnAnswer = Arc<dyn Fn(&'static str, &Result<Reply, AskError>) + Send + Sync>;
+
 /// What a directory is made of.
 pub struct DirectoryConfig {
     /// Where everything is kept.
@@ -43,6 +46,8 @@ pub struct DirectoryConfig {
     pub arbiters: usize,
     /// An actor without requests or live holds for this long stops.
     pub idle_after: std::time::Duration,
+    /// Is told the name of every request and how it was answered.
+    pub on_answer: OnAnswer,
     /// Called when stored data breaks an invariant: nobody may be served from it.
     pub on_broken: Box<dyn Fn(&LoadError) + Send + Sync>,
 }
@@ -92,6 +97,7 @@ pub struct ScheduleDirectory {
     permits: Arc<Semaphore>,
     max_waiting: usize,
     arbiters: Arc<Vec<ArbiterHandle>>,
+    on_answer: OnAnswer,
 }
 
 impl ScheduleDirectory {
@@ -116,6 +122,7 @@ impl ScheduleDirectory {
             permits: Arc::new(Semaphore::new(config.max_waiting)),
             max_waiting: config.max_waiting,
             arbiters: Arc::new(arbiters),
+            on_answer: config.on_answer,
         }
     }
 
@@ -124,6 +131,13 @@ impl ScheduleDirectory {
     /// # Errors
     /// [`AskError`]; all but [`AskError::Unknown`] mean that nothing changed.
     pub async fn ask(&self, target: Target, request: Request, terms: Terms) -> Result<Reply, AskError> {
+        let name = request.name();
+        let answer = self.answer(target, request, terms).await;
+        (self.on_answer)(name, &answer);
+        answer
+    }
+
+    async fn answer(&self, target: Target, request: Request, terms: Terms) -> Result<Reply, AskError> {
         if matches!(request, Request::Submit { .. }) {
             self.ensure_booking_ids(target.tenant).await?;
         }

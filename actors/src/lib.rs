@@ -21,7 +21,7 @@ mod schedule_actor;
 pub use availability::{Availability, ScheduleView};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use clock_actor::ClockActor;
-pub use directory::{DirectoryConfig, ScheduleDirectory, Target, Terms};
+pub use directory::{DirectoryConfig, OnAnswer, ScheduleDirectory, Target, Terms};
 pub use hydration::hydrate;
 pub use loading::LoadError;
 pub use no_shows::mark_no_shows;

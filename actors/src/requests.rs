@@ -46,6 +46,24 @@ pub enum Request {
 }
 
 impl Request {
+    /// What is asked for, as metrics name it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Presubmit { .. } => "presubmit",
+            Self::Submit { .. } => "submit",
+            Self::Cancel(_) => "cancel",
+            Self::CheckIn(_) => "check_in",
+            Self::Paid(_) => "paid",
+            Self::NoShow(_) => "no_show",
+            Self::Correct(_) => "correct",
+            Self::AddSlots(_) => "add_slots",
+            Self::Stop(_) => "stop",
+            Self::Reopen(_) => "reopen",
+            Self::Relocate(_) => "relocate",
+        }
+    }
+
     /// The account whose live bookings the request changes, where an account asks.
     pub(crate) fn account(&self) -> Option<UserId> {
         match self {

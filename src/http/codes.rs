@@ -145,7 +145,7 @@ pub async fn send_register_code(
     let reservation =
         limits.reserve(phone, network, |commit, now| codes.put(commit, phone, &code, now)).await?;
     let template = if is_registered { Template::AlreadyRegistered } else { Template::Register(&code) };
-    let Err(error) = app.sms.send(tenant, phone, template).await else { return Ok(()) };
+    let Err(error) = app.send_text(tenant, phone, template).await else { return Ok(()) };
 
     tracing::warn!(tenant = tenant.get(), template = template.name(), error = %error, "a text was not sent");
     if !error.reached_provider()

@@ -12,6 +12,12 @@ pub async fn health() -> HttpResponse {
     envelope::ok_null()
 }
 
+/// `GET /metrics`: everything a monitor may want to know, in the text format of OpenMetrics.
+pub async fn metrics(app: web::Data<App>) -> Result<HttpResponse, ApiError> {
+    let rendered = app.metrics.render(&app).map_err(ApiError::internal)?;
+    Ok(HttpResponse::Ok().content_type("application/openmetrics-text; version=1.0.0; charset=utf-8").body(rendered))
+}
+
 /// `GET /ready`: bookings can be written; otherwise 503 with the reason that patients get as well.
 pub async fn ready(app: web::Data<App>) -> Result<HttpResponse, ApiError> {
     if app.draining.has_begun() {

@@ -13,13 +13,15 @@ use std::time::Instant;
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
-use actix_web::http::{ConnectionType, StatusCode};
-use actix_web::{Error, HttpMessage, HttpResponse};
+use actix_web::http::{ConnectionType, Method, StatusCode};
+use actix_web::{Error, HttpMessage, HttpResponse, web};
 use tracing::Level;
 
 use super::envelope::SUCCESS;
 use super::error::{ApiError, ErrorCode};
-use crate::app::Draining;
+use super::routes::Pattern;
+use crate::app::{App, Draining};
+use crate::metrics::NO_ROUTE;
 
 static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -167,6 +169,20 @@ impl fmt::Display for Chain<'_> {
     }
 }
 
+/// Counts the request for whoever monitors the server.
+fn count<B>(finished: &Finished<B>, started: Instant) {
+    let request = finished.response.request();
+    let Some(app) = request.app_data::<web::Data<App>>() else { return };
+    let route = request.app_data::<Pattern>().map_or(NO_ROUTE, |pattern| pattern.0);
+    let method = match *request.method() {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        _ => "other",
+    };
+    let status = finished.outcome.failure.map_or(SUCCESS, |code| code.row().status);
+    app.metrics.request(method, route, status, started.elapsed());
+}
+
 /// One line for a request. Only what is broken shows by default: refusals, and 503 under overload, are ordinary and
 /// may come by the thousand.
 fn log_access<B>(finished: &Finished<B>, id: RequestId, started: Instant) {
@@ -231,6 +247,7 @@ where
         Box::pin(async move {
             let _under_way = under_way;
             let finished = edge.finish(reply.await?, id);
+            count(&finished, started);
             log_access(&finished, id, started);
             Ok(finished.response)
         })

@@ -15,11 +15,21 @@ pub struct Endpoint {
     route: Route,
 }
 
+/// The path of a resource as its routes are registered, for metrics: the same below both prefixes.
+#[derive(Clone, Copy, Debug)]
+pub struct Pattern(pub &'static str);
+
 /// Every route, the contract's under both prefixes: gateways put `/api` in front.
 pub fn all(config: &mut ServiceConfig) {
     config.service(web::scope("/pati_service").configure(|config| serve(config, contract())));
     config.service(web::scope("/api/pati_service").configure(|config| serve(config, contract())));
     config.configure(openapi::browse);
+    config.configure(probes);
+}
+
+/// What is answered on the administrator's address only, and what monitors ask.
+pub fn admin(config: &mut ServiceConfig) {
+    serve(config, vec![get("/metrics", health::metrics)]);
     config.configure(probes);
 }
 
@@ -54,14 +64,14 @@ pub fn contract() -> Vec<Endpoint> {
 
 /// One resource for each path, so that a method it does not have is answered with 405.
 fn serve(config: &mut ServiceConfig, endpoints: Vec<Endpoint>) {
-    let mut resources: Vec<(&str, Resource)> = Vec::new();
+    let mut resources: Vec<(&'static str, Resource)> = Vec::new();
     for Endpoint { path, route, .. } in endpoints {
         let known = resources.iter().position(|(known, _)| *known == path);
         let resource = known.map_or_else(|| resource(path), |index| resources.remove(index).1);
         resources.push((path, resource.route(route)));
     }
-    for (_, resource) in resources {
-        config.service(resource);
+    for (path, resource) in resources {
+        config.service(resource.app_data(Pattern(path)));
     }
 }
 

@@ -7,6 +7,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
@@ -18,7 +19,7 @@ use crate::journal::acknowledged::AcknowledgedMark;
 use crate::journal::segment::{Position, SegmentWriter};
 use crate::shared::Shared;
 use crate::space::SpaceProbe;
-use crate::status::{ANY_ORDER, Fatal};
+use crate::status::{ANY_ORDER, Fatal, Observer};
 
 /// So many commits are written with one sync at most, so that the first does not wait for long.
 const MAX_GROUP: usize = 512;
@@ -147,6 +148,7 @@ pub(crate) struct Journal {
     pub(crate) position: Position,
     pub(crate) segment_bytes: u64,
     pub(crate) space: Arc<dyn SpaceProbe>,
+    pub(crate) observer: Arc<dyn Observer>,
     pub(crate) min_free_bytes: u64,
 }
 
@@ -275,7 +277,9 @@ impl Journal {
         if group.frames().is_empty() {
             return Ok(());
         }
+        let started = Instant::now();
         self.segment.append(group.frames())?;
+        self.observer.group_written(group.accepted(), started.elapsed());
         self.mark.set(group.position().seq)
     }
 

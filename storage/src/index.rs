@@ -180,6 +180,11 @@ impl Index {
         })?
     }
 
+    /// Bytes that sled takes on the disk.
+    pub(crate) fn disk_bytes(&self) -> Result<u64, IndexError> {
+        Ok(guarded(|| self.db.size_on_disk())??)
+    }
+
     /// Hands what sled still holds back to the operating system. It shortens the replay after the
     /// death of the process; nothing depends on it.
     pub(crate) fn flush(&self) -> Result<(), IndexError> {

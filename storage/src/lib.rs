@@ -49,7 +49,7 @@ pub use options::StorageOptions;
 pub use record::{Record, RecordError};
 pub use sequences::{Sequence, SequenceError, Sequences};
 pub use space::{DiskSpace, SpaceProbe};
-pub use status::{Fatal, Progress, Silent, Status, Step, Writable};
+pub use status::{Fatal, Observer, Progress, Silent, Status, Step, Writable};
 pub use storage::{CloseError, Order, ReadError, Scan, Storage, Stored};
 pub use table::Table;
 pub use vault::{

@@ -9,7 +9,7 @@ use domain::Timestamp;
 use crate::files::{DiskFiles, Files};
 use crate::shared::OnFatal;
 use crate::space::{DiskSpace, SpaceProbe};
-use crate::status::{Progress, Silent};
+use crate::status::{Observer, Progress, Silent};
 
 /// Where the data lies and what the storage may use.
 #[derive(Clone)]
@@ -30,6 +30,8 @@ pub struct StorageOptions {
     pub space: Arc<dyn SpaceProbe>,
     /// Is told how long work goes on.
     pub progress: Arc<dyn Progress>,
+    /// Is told of every group of commits.
+    pub observer: Arc<dyn Observer>,
     /// Is called once when the storage stops for good, after the waiting commits were answered.
     pub on_fatal: OnFatal,
     /// The time of the start.
@@ -49,6 +51,7 @@ impl StorageOptions {
             files: Arc::new(DiskFiles),
             space: Arc::new(DiskSpace::of(path.clone())),
             progress: Arc::new(Silent),
+            observer: Arc::new(Silent),
             on_fatal: Arc::new(|_| {}),
             now,
             path,

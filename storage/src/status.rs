@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::commit::Seq;
 
@@ -72,9 +73,20 @@ pub trait Progress: fmt::Debug + Send + Sync {
     fn report(&self, step: Step, done: u64, total: u64);
 }
 
+/// Is told of every group of commits that was made durable.
+pub trait Observer: fmt::Debug + Send + Sync {
+    /// So many commits were appended and synced together, which took so long. Called by the thread that
+    /// writes, so it must be quick.
+    fn group_written(&self, commits: usize, took: Duration);
+}
+
 /// Tells nobody.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
+
+impl Observer for Silent {
+    fn group_written(&self, _commits: usize, _took: Duration) {}
+}
 
 impl Progress for Silent {
     fn report(&self, _step: Step, _done: u64, _total: u64) {}

@@ -125,6 +125,7 @@ impl Storage {
             position: opened.position,
             segment_bytes: options.segment_bytes,
             space: Arc::clone(&options.space),
+            observer: Arc::clone(&options.observer),
             min_free_bytes: options.min_free_bytes,
         };
         let committer = committer::start(Arc::clone(&shared), journal)
@@ -246,6 +247,14 @@ impl Storage {
     pub fn fold(&self, now: Timestamp) -> Result<FoldReport, FoldError> {
         let mut folding = self.0.folding.lock();
         fold::fold(&self.0.shared, &self.0.options, &mut folding, now)
+    }
+
+    /// Bytes that the index takes on the disk.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    pub fn index_bytes(&self) -> Result<u64, ReadError> {
+        self.0.shared.index.disk_bytes().map_err(|error| self.failed(&error))
     }
 
     /// The state of the storage.

@@ -91,6 +91,7 @@ impl Crew {
             max_waiting: 4096,
             arbiters: 2,
             idle_after: Duration::from_secs(60),
+            on_answer: Arc::new(|_, _| {}),
             on_broken: Box::new(|error| panic!("broken: {error}")),
         });
         Self { storage, directory, availability, clock, folder }

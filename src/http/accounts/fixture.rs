@@ -73,6 +73,7 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
         max_waiting: 1,
         arbiters: 1,
         idle_after: Duration::from_secs(60),
+        on_answer: Arc::new(|_, _| {}),
         on_broken: Box::new(|error| panic!("broken: {error}")),
     });
     App {
@@ -97,6 +98,7 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
             sms_per_ip_per_day: 50,
             trusted_proxies: Vec::new(),
         },
+        metrics: Arc::default(),
         public_url: "http://clinic.test".to_owned(),
         draining: Arc::default(),
     }
