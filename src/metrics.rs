@@ -169,7 +169,8 @@ impl Metrics {
 
     /// Counts what a schedule answered to a request of this name.
     pub fn booking(&self, request: &'static str, answer: &Result<Reply, AskError>) {
-        let status = answer.as_ref().map_or_else(|error| ApiError::from(*error).code().row().status, |_| SUCCESS);
+        let status =
+            answer.as_ref().map_or_else(|error| ApiError::from(*error).code().row().status, |_| SUCCESS);
         self.bookings.get_or_create(&BookingLabels { request, status }).inc();
     }
 

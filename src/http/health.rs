@@ -15,7 +15,9 @@ pub async fn health() -> HttpResponse {
 /// `GET /metrics`: everything a monitor may want to know, in the text format of OpenMetrics.
 pub async fn metrics(app: web::Data<App>) -> Result<HttpResponse, ApiError> {
     let rendered = app.metrics.render(&app).map_err(ApiError::internal)?;
-    Ok(HttpResponse::Ok().content_type("application/openmetrics-text; version=1.0.0; charset=utf-8").body(rendered))
+    Ok(HttpResponse::Ok()
+        .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
+        .body(rendered))
 }
 
 /// `GET /ready`: bookings can be written; otherwise 503 with the reason that patients get as well.
