@@ -24,6 +24,8 @@ mod harness;
 /// What does not exist in either clinic.
 const NOWHERE: &str = "1999999999";
 
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Who {
@@ -141,7 +143,7 @@ impl World {
         Ok(Self { clinic, client, owner: owner.token().to_owned(), neighbour, stranger, staff, ids })
     }
 
-    async fn ask(&mut self, row: &Row, ids: &Ids, headers: &[(&str, &str)]) -> io::Result<Answer> {
+    async fn ask(&mut self, row: &Row, ids: &Ids, headers: Headers<'_>) -> io::Result<Answer> {
         let Call { target, body } = (row.call)(ids);
         let path = match row.path.split_once('{') {
             Some((start, _)) => format!("/pati_service{start}{target}"),
@@ -161,7 +163,7 @@ impl World {
         let ids = self.ids.clone();
         let (owner, staff) = (self.owner.clone(), self.staff.clone());
         let asked = format!("{} {}", row.method, row.path);
-        let refusals: [(&str, &[(&str, &str)], u16, &str); 6] = [
+        let refusals: [(&str, Headers<'_>, u16, &str); 6] = [
             ("nobody", &[], 401, "0401"),
             ("nobody, for a clinic", &[("tenantId", "1")], 401, "0401"),
             ("a forger", &[("token", "x.y.z")], 401, "0401"),
