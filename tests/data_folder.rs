@@ -7,6 +7,7 @@ use harness::clinic::{self, Clinic};
 use harness::folder::Folder;
 use harness::import::{Half, ImportFile, day};
 use harness::patients::Patient;
+use harness::wire;
 
 mod harness;
 
@@ -88,6 +89,37 @@ async fn a_killed_server_locks_nobody_out() -> io::Result<()> {
     clinic.kill();
     let clinic = Clinic::start(&folder, &[]);
     patient.again(clinic.address).await?.members().await?.data();
+    clinic.stop();
+    Ok(())
+}
+
+/// Seen to fail when the free space was not looked at.
+#[tokio::test]
+async fn without_room_on_the_disk_everything_can_be_read_and_nothing_written() -> io::Result<()> {
+    let folder = Folder::new();
+    clinic::import(&folder, &clinic_file());
+    let clinic = Clinic::start(&folder, &[]);
+    let mut patient = Patient::registered(&clinic, 1).await;
+    let member = patient.add_member(1).await;
+    clinic.stop();
+
+    // No disk has this much room.
+    let clinic = Clinic::start(&folder, &[("PATI_STORAGE__MIN_FREE_MB", "1048576")]);
+    let mut patient = patient.again(clinic.address).await?;
+    patient.members().await?.data();
+    let answer = patient.submit(3001, 1, &member).await?;
+    answer.refused(503, "0503");
+    assert_eq!(answer.reply.header("retry-after"), Some("60"));
+    assert!(!answer.reply.closes(), "nothing is wrong with the connection");
+    let ready = patient.raw(&wire::get("/ready", &[])).await?;
+    assert_eq!(ready.status, 503);
+    assert_eq!(patient.raw(&wire::get("/health", &[])).await?.status, 200);
+    patient.left_appo(3001).await?.data();
+    clinic.stop();
+
+    let clinic = Clinic::start(&folder, &[]);
+    let mut patient = patient.again(clinic.address).await?;
+    patient.submit(3001, 1, &member).await?.data();
     clinic.stop();
     Ok(())
 }
