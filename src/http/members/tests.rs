@@ -1,11 +1,13 @@
 //! What is accepted as a person, and who becomes a member, against a real store.
 
-use domain::{SessionId, UserId};
+use domain::{Gender, SessionId, UserId};
 use serde_json::json;
-use storage::Scan;
+use storage::records::MemberEntry;
+use storage::{Scan, keys};
 
 use super::*;
 use crate::http::accounts::fixture::{Clinic, all_at_once, tenant};
+use crate::http::error::ErrorCode;
 
 /// A woman born on 1949-12-31: the example of GB 11643-1999.
 const ID_NUMBER: &str = "11010519491231002X";
