@@ -81,8 +81,8 @@ async fn the_phone_of_a_member_can_always_change() -> io::Result<()> {
     Ok(())
 }
 
-/// Seen to fail when the old ID number went on leading to the file, when the new one did not lead to it, and when
-/// gender and birthday stayed as they were.
+/// Seen to fail when the old ID number went on leading to the file, when the new one did not lead to it, and when the
+/// birthday stayed as it was.
 #[tokio::test]
 async fn a_file_that_nobody_else_relies_on_is_corrected_in_place() -> io::Result<()> {
     let (folder, clinic) = open();
@@ -307,7 +307,7 @@ async fn there_is_always_one_default_member() -> io::Result<()> {
     Ok(())
 }
 
-/// Seen to fail when the default member's number stood in every picture, and when `data:` stood in front.
+/// Seen to fail when the first member's number stood in every picture, and when `data:` stood in front.
 #[tokio::test]
 async fn every_member_has_the_bar_code_of_its_patient() -> io::Result<()> {
     let (_folder, clinic) = open();
@@ -340,7 +340,7 @@ fn scanned(png: &[u8]) -> String {
     read.getText().to_owned()
 }
 
-/// Seen to fail when the member was looked for among all accounts' members.
+/// Seen to fail when the members of one account were read for everybody.
 #[tokio::test]
 async fn somebody_elses_member_is_like_none() -> io::Result<()> {
     let (_folder, clinic) = open();
@@ -367,7 +367,7 @@ async fn somebody_elses_member_is_like_none() -> io::Result<()> {
 }
 
 /// A member that is booked for while it is taken out: exactly one of the two wins. Seen to fail when a booking did
-/// not require the version of the members' record.
+/// not require the version of the members' record, and when the removal did not require that of the live bookings.
 #[tokio::test]
 async fn a_member_is_not_booked_for_and_taken_out_at_once() -> io::Result<()> {
     let (_folder, clinic) = open();

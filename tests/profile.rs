@@ -20,7 +20,7 @@ fn open() -> (Folder, Clinic) {
     (folder, clinic)
 }
 
-/// Seen to fail when an unset birthday was answered as a text, and when a member's birthday stood in for it.
+/// Seen to fail when an unset birthday was answered as a text.
 #[tokio::test]
 async fn a_new_account_has_a_phone_and_nothing_else() -> io::Result<()> {
     let (_folder, clinic) = open();
@@ -40,8 +40,8 @@ async fn a_new_account_has_a_phone_and_nothing_else() -> io::Result<()> {
     Ok(())
 }
 
-/// Seen to fail when the gender was not stored, when the age was counted in another way than for members, and when
-/// one account's profile was read for another.
+/// Seen to fail when the gender was not stored, when the age was told in years only, and when one account's profile was
+/// read for another.
 #[tokio::test]
 async fn what_the_user_tells_is_kept() -> io::Result<()> {
     let (folder, clinic) = open();
@@ -76,7 +76,7 @@ async fn what_the_user_tells_is_kept() -> io::Result<()> {
     Ok(())
 }
 
-/// Seen to fail when a birthday to come was taken, and when a parameter that is left out kept its old value.
+/// Seen to fail when a birthday to come was taken.
 #[tokio::test]
 async fn all_of_it_is_told_and_can_be_true() -> io::Result<()> {
     let (_folder, clinic) = open();

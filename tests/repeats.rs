@@ -185,8 +185,7 @@ struct Write {
     body: Value,
 }
 
-/// Seen to fail when members were written without requiring their version, when a correction of what is right already
-/// asked for the file to be free, and when a lost race was answered instead of tried again.
+/// Seen to fail when a lost race was answered instead of tried again.
 #[tokio::test]
 async fn writes_of_members_and_profile_answer_the_same_again() -> io::Result<()> {
     let (folder, clinic) = open();
@@ -230,7 +229,7 @@ async fn writes_of_members_and_profile_answer_the_same_again() -> io::Result<()>
     Ok(())
 }
 
-/// Seen to fail when the members' record was deleted without requiring its version.
+/// Seen to fail when the members' record was written without requiring its version.
 #[tokio::test]
 async fn a_member_is_taken_out_once() -> io::Result<()> {
     let (folder, clinic) = open();

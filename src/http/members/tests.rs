@@ -226,7 +226,7 @@ async fn a_file_with_a_history_is_corrected_at_the_desk() {
     }
 }
 
-/// Seen to fail when the look ended with the first thousand accounts, and when it began anew at the last one of them.
+/// Seen to fail when the look ended with the first thousand accounts.
 #[actix_web::test]
 async fn whoever_uses_a_file_is_found_among_many_accounts() {
     const ACCOUNTS: u64 = 2000;
