@@ -4,6 +4,7 @@
 //! the contract (《患者服务协议》). It knows neither how bookings are decided nor how they are stored.
 
 pub mod app;
+pub mod barcode;
 pub mod cli;
 pub mod demo;
 pub mod http;

@@ -176,11 +176,13 @@ async fn members_are_added_and_listed() -> io::Result<()> {
     for row in listed.as_array_mut().expect("a list") {
         let age = row.as_object_mut().expect("an object").remove("age").expect("an age");
         assert!(age.as_str().expect("a text").ends_with('岁'), "{age}");
+        let picture = row.as_object_mut().expect("an object").remove("patiImg").expect("a picture");
+        assert!(!picture.as_str().expect("a text").is_empty());
     }
     let row = |n: usize, id: &Value, is_default: bool| {
         json!({
             "memberId": id, "name": format!("患者{n}"), "gender": people::gender(&people::id_number(n)),
-            "IDNo": people::id_number(n), "phone": people::phone(n), "defaultMember": is_default, "patiImg": "",
+            "IDNo": people::id_number(n), "phone": people::phone(n), "defaultMember": is_default,
             "bindPatiId": n.to_string()
         })
     };

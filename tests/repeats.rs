@@ -1,4 +1,5 @@
-//! `Idempotency-Key`: the same key with the same content gets the same answer and has one effect.
+//! Writes that are sent again: the same answer, or a documented refusal, and one effect. With an `Idempotency-Key`
+//! the key tells what is the same request; members and profile need none.
 
 use std::io;
 
@@ -6,6 +7,7 @@ use harness::clinic::{self, Clinic};
 use harness::folder::Folder;
 use harness::import::{Half, ImportFile, day};
 use harness::patients::{Answer, Patient};
+use harness::people;
 use serde_json::{Value, json};
 
 mod harness;
@@ -127,7 +129,7 @@ async fn a_refusal_is_not_kept() -> io::Result<()> {
 }
 
 #[tokio::test]
-async fn ten_at_once_have_one_effect() -> io::Result<()> {
+async fn ten_submits_at_once_have_one_effect() -> io::Result<()> {
     let (_folder, clinic) = open();
     let mut booker = Booker::registered(&clinic, 1).await;
     let mut requests = Vec::new();
@@ -154,5 +156,99 @@ async fn a_key_is_1_to_64_visible_characters() -> io::Result<()> {
     assert_eq!(booker.total().await?, 0);
     id_of(booker.submit(MORNING, 1, &"x".repeat(64)).await?);
     id_of(booker.submit(AFTERNOON, 1, "!~").await?);
+    Ok(())
+}
+
+/// Sends the same request ten times at once, each over a connection of its own.
+async fn ten_at_once(
+    clinic: &Clinic,
+    patient: &Patient,
+    path: &str,
+    body: &Value,
+) -> io::Result<Vec<Answer>> {
+    let mut requests = Vec::new();
+    for _ in 0..10 {
+        let mut again = patient.again(clinic.address).await?;
+        let (path, body) = (path.to_owned(), body.clone());
+        requests.push(tokio::spawn(async move { again.post(&path, &body).await }));
+    }
+    let mut answers = Vec::new();
+    for request in requests {
+        answers.push(request.await??);
+    }
+    Ok(answers)
+}
+
+/// A write that answers the same however often it is sent: ten times at once, and once more after a restart.
+struct Write {
+    path: &'static str,
+    body: Value,
+}
+
+/// Seen to fail when a lost race was answered instead of tried again.
+#[tokio::test]
+async fn writes_of_members_and_profile_answer_the_same_again() -> io::Result<()> {
+    let (folder, clinic) = open();
+    let mut patient = Patient::registered(&clinic, 1).await;
+    patient.add_member(2).await;
+    let mut correction = people::person(4);
+    let first = people::person(3);
+    let added = patient.post("patient_service/member", &first).await?.data()["memberId"].clone();
+    correction["memberId"] = added.clone();
+    let writes = [
+        Write { path: "patient_service/member", body: people::person(5) },
+        Write { path: "patient_service/member/update", body: correction },
+        Write { path: "patient_service/member/default", body: json!({"memberId": added}) },
+        Write {
+            path: "patient_service/myinfo",
+            body: json!({"name": "小明", "gender": 1, "birthday": "1990-01-02"}),
+        },
+    ];
+    let mut seen = Vec::new();
+    for write in &writes {
+        let answers = ten_at_once(&clinic, &patient, write.path, &write.body).await?;
+        let data: Vec<_> = answers.into_iter().map(Answer::data).collect();
+        assert!(data.iter().all(|one| *one == data[0]), "{}: {data:?}", write.path);
+        seen.push(data[0].clone());
+    }
+    let members = patient.members().await?.data();
+    let names: Vec<_> = members.as_array().expect("a list").iter().map(|row| row["name"].clone()).collect();
+    assert_eq!(names, ["患者2", "患者4", "患者5"]);
+    assert_eq!(members[2]["memberId"], seen[0]["memberId"]);
+    assert_eq!(members[1]["defaultMember"], true);
+    let info = patient.my_info().await?.data();
+
+    clinic.stop();
+    let clinic = Clinic::start(&folder, &[]);
+    let mut patient = patient.again(clinic.address).await?;
+    for (write, data) in writes.iter().zip(&seen) {
+        assert_eq!(patient.post(write.path, &write.body).await?.data(), *data, "{}", write.path);
+    }
+    assert_eq!(patient.members().await?.data(), members);
+    assert_eq!(patient.my_info().await?.data(), info);
+    Ok(())
+}
+
+/// Seen to fail when the members' record was written without requiring its version.
+#[tokio::test]
+async fn a_member_is_taken_out_once() -> io::Result<()> {
+    let (folder, clinic) = open();
+    let mut patient = Patient::registered(&clinic, 1).await;
+    let body = json!({"memberId": patient.add_member(2).await});
+    let mut done = 0;
+    for answer in ten_at_once(&clinic, &patient, "patient_service/member/del", &body).await? {
+        if answer.is_success() {
+            answer.done();
+            done += 1;
+        } else {
+            answer.refused(404, "0404");
+        }
+    }
+    assert_eq!(done, 1);
+    clinic.stop();
+    let clinic = Clinic::start(&folder, &[]);
+    let mut patient = patient.again(clinic.address).await?;
+    patient.post("patient_service/member/del", &body).await?.refused(404, "0404");
+    assert_eq!(patient.members().await?.data(), json!([]));
     Ok(())
 }

@@ -1,23 +1,29 @@
 //! The members of an account (就诊人): the patients that it books for.
 
 use actix_web::{HttpResponse, web};
-use domain::{Age, Date, Gender, IdNumber, MemberId, PatientId, PersonName, Phone, TenantId, Timestamp};
+use domain::{Age, MemberId};
 use serde::Serialize;
-use storage::records::{
-    Certificate, IdnoRecord, MemberEntry, MemberLink, MemberPersonal, MembersRecord, PatientPersonal,
-    PatientRecord,
-};
-use storage::{Commit, Key, Sequence, Version, keys};
+use storage::records::{Certificate, PatientPersonal};
 use utoipa::ToSchema;
 
+use super::barcodes;
 use super::caller::Patient;
 use super::envelope;
-use super::error::{ApiError, ErrorCode};
-use super::openapi::Success;
+use super::error::ApiError;
+use super::openapi::{Done, Success};
 use super::params::Params;
-use super::refusals::{MAX_TRIES, Outcome, outcome};
 use crate::app::App;
+use admission::Admission;
+use correction::Correction;
+use files::OnFile;
+use own::OwnMembers;
+use person::Person;
 
+mod admission;
+mod correction;
+mod files;
+pub(in crate::http) mod own;
+pub(in crate::http) mod person;
 #[cfg(test)]
 mod tests;
 
@@ -63,6 +69,35 @@ struct MemberRequest {
     phone: String,
 }
 
+/// What `member/update` reads.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes a body; Params reads it")]
+struct MemberUpdateRequest {
+    /// 就诊人ID
+    #[schema(rename = "memberId")]
+    id: String,
+    /// 就诊人姓名
+    name: String,
+    /// 0 未知, 1 男, 2 女
+    gender: u8,
+    /// yyyy-MM-dd
+    birthday: String,
+    /// 身份证号码
+    #[schema(rename = "IDNo")]
+    id_number: String,
+    /// 手机号
+    phone: String,
+}
+
+/// What `member/del` and `member/default` read.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes a body; Params reads it")]
+struct OneMemberRequest {
+    /// 就诊人ID
+    #[schema(rename = "memberId")]
+    id: String,
+}
+
 /// `POST patient_service/member`: adds a member, and opens the patient's file (建档) where there is none.
 #[utoipa::path(
     post,
@@ -78,6 +113,61 @@ pub async fn add(app: web::Data<App>, patient: Patient, params: Params) -> Resul
     Ok(envelope::ok(Added { id: admission.complete().await?.to_string() }))
 }
 
+/// `POST patient_service/member/update`: corrects a member.
+///
+/// The phone is this account's own. Name and ID number are the patient's: they change while no other account has the
+/// patient among its members and no booking but cancelled ones is known, otherwise at the front desk.
+#[utoipa::path(
+    post,
+    path = "/pati_service/patient_service/member/update",
+    tag = "就诊人",
+    security(("token" = [])),
+    request_body = MemberUpdateRequest,
+    responses((status = 200, body = Done)),
+)]
+pub async fn update(app: web::Data<App>, patient: Patient, params: Params) -> Result<HttpResponse, ApiError> {
+    let member = member_of(&params)?;
+    let person = Person::read(&params)?;
+    Correction { app: &app, account: patient, member, person }.complete().await?;
+    Ok(envelope::ok_null())
+}
+
+/// `POST patient_service/member/del`: takes a member out of the account. The patient's file stays.
+#[utoipa::path(
+    post,
+    path = "/pati_service/patient_service/member/del",
+    tag = "就诊人",
+    security(("token" = [])),
+    request_body = OneMemberRequest,
+    responses((status = 200, body = Done)),
+)]
+pub async fn remove(app: web::Data<App>, patient: Patient, params: Params) -> Result<HttpResponse, ApiError> {
+    own::remove(&app, patient, member_of(&params)?).await?;
+    Ok(envelope::ok_null())
+}
+
+/// `POST patient_service/member/default`: makes a member the account's default one (默认就诊人).
+#[utoipa::path(
+    post,
+    path = "/pati_service/patient_service/member/default",
+    tag = "就诊人",
+    security(("token" = [])),
+    request_body = OneMemberRequest,
+    responses((status = 200, body = Done)),
+)]
+pub async fn make_default(
+    app: web::Data<App>,
+    patient: Patient,
+    params: Params,
+) -> Result<HttpResponse, ApiError> {
+    own::make_default(&app, patient, member_of(&params)?).await?;
+    Ok(envelope::ok_null())
+}
+
+fn member_of(params: &Params) -> Result<MemberId, ApiError> {
+    params.required("memberId", "就诊人ID")?.parse(MemberId::parse)
+}
+
 /// `GET patient_service/members`: the members of the account, in the order they were added.
 #[utoipa::path(
     get,
@@ -87,14 +177,12 @@ pub async fn add(app: web::Data<App>, patient: Patient, params: Params) -> Resul
     responses((status = 200, body = Success<Vec<MemberRow>>)),
 )]
 pub async fn list(app: web::Data<App>, patient: Patient) -> Result<HttpResponse, ApiError> {
-    let key = keys::members(patient.tenant, patient.user);
-    let stored = app.storage.get(&key).map_err(ApiError::internal)?;
-    let members = stored.map(|stored| stored.record.members).unwrap_or_default();
+    let own = OwnMembers::read(&app, patient)?;
     let today = app.policy.zone.date_of(app.clock.now());
-    let mut rows = Vec::with_capacity(members.len());
-    for member in &members {
-        let person = patient_on_file(&app, patient.tenant, member.patient)?.personal;
-        let contact = member.open(&app.vault, &key).map_err(ApiError::internal)?;
+    let mut rows = Vec::with_capacity(own.members.len());
+    for member in &own.members {
+        let person = OnFile::read(&app, patient.tenant, member.patient)?.personal;
+        let contact = member.open(&app.vault, &own.key).map_err(ApiError::internal)?;
         rows.push(MemberRow {
             id: member.member.to_string(),
             name: person.name.as_str().to_owned(),
@@ -103,7 +191,7 @@ pub async fn list(app: web::Data<App>, patient: Patient) -> Result<HttpResponse,
             id_number: certificate_number(&person),
             phone: contact.phone.as_str().to_owned(),
             is_default: member.is_default,
-            barcode: String::new(),
+            barcode: barcodes::base64_png(member.patient)?,
             patient: member.patient.to_string(),
         });
     }
@@ -116,180 +204,5 @@ pub(super) fn certificate_number(person: &PatientPersonal) -> String {
         Some(Certificate::IdCard(number)) => number.as_str().to_owned(),
         Some(Certificate::Other { number, .. }) => number.clone(),
         None => String::new(),
-    }
-}
-
-/// A patient's file as it was read.
-struct OnFile {
-    key: Key<PatientRecord>,
-    version: Version,
-    personal: PatientPersonal,
-}
-
-fn patient_on_file(app: &App, tenant: TenantId, patient: PatientId) -> Result<OnFile, ApiError> {
-    let key = keys::patient(tenant, patient);
-    let stored = app.storage.get(&key).map_err(ApiError::internal)?;
-    let stored = stored.ok_or_else(|| ApiError::internal("a patient that is referred to is not stored"))?;
-    let personal = stored.record.open(&app.vault, &key).map_err(ApiError::internal)?;
-    Ok(OnFile { key, version: stored.version, personal })
-}
-
-/// A person as somebody entered them: the parts fit together.
-struct Person {
-    name: PersonName,
-    id_number: IdNumber,
-    phone: Phone,
-}
-
-impl Person {
-    /// Reads all parameters, then compares them: a malformed one is told before a mismatch.
-    fn read(params: &Params) -> Result<Self, ApiError> {
-        let name = params.required("name", "姓名")?.parse(PersonName::parse)?;
-        let gender = params.required("gender", "性别")?.parse(parse_gender)?;
-        let birthday = params.required("birthday", "出生日期")?.parse(Date::parse_lenient)?;
-        let id_number = params.required("IDNo", "身份证号码")?.parse(IdNumber::parse)?;
-        let phone = params.required("phone", "手机号")?.parse(Phone::parse)?;
-        // Who says 未知 contradicts nothing; the ID number knows.
-        let gender_fits = gender == Gender::Unknown || gender == id_number.gender();
-        if birthday != id_number.birthday() || !gender_fits {
-            return Err(ErrorCode::PatientMismatch.into());
-        }
-        Ok(Self { name, id_number, phone })
-    }
-
-    fn personal(&self) -> PatientPersonal {
-        PatientPersonal {
-            name: self.name.clone(),
-            gender: self.id_number.gender(),
-            birthday: self.id_number.birthday(),
-            certificate: Some(Certificate::IdCard(self.id_number.clone())),
-            phone: self.phone.clone(),
-        }
-    }
-}
-
-fn parse_gender(text: &str) -> Result<Gender, ErrorCode> {
-    let code = text.parse().map_err(|_| ErrorCode::ParameterMalformed)?;
-    Gender::from_code(code).ok_or(ErrorCode::ParameterMalformed)
-}
-
-/// A person who is to become a member of an account.
-struct Admission<'a> {
-    app: &'a App,
-    account: Patient,
-    person: Person,
-}
-
-impl Admission<'_> {
-    /// Finds or creates patient and member, in one commit. The same person again is the same member.
-    async fn complete(&self) -> Result<MemberId, ApiError> {
-        let (storage, tenant) = (&self.app.storage, self.account.tenant);
-        // Taken once and kept over all tries, so that a lost race costs no number.
-        let mut new_patient = None;
-        let mut new_member = None;
-        for _ in 0..MAX_TRIES {
-            let now = self.app.clock.now();
-            let mut commit = Commit::new();
-            let patient = match self.find_patient(&mut commit)? {
-                Some(patient) => patient,
-                None => {
-                    let patient = match new_patient {
-                        Some(patient) => patient,
-                        None => *new_patient.insert(self.next_patient().await?),
-                    };
-                    self.create_patient(&mut commit, patient, now)?;
-                    patient
-                }
-            };
-            let (version, mut members) = self.members()?;
-            if let Some(member) = members.members.iter().find(|member| member.patient == patient) {
-                return self.same_again(member);
-            }
-            if members.members.len() >= self.app.limits.max_members_per_user {
-                return Err(ErrorCode::MemberLimit.into());
-            }
-            let member = match new_member {
-                Some(member) => member,
-                None => *new_member.insert(self.next_member().await?),
-            };
-            let is_default = members.members.is_empty();
-            let entry = self.entry(MemberLink { member, patient, is_default, created_at: now })?;
-            members.members.push(entry);
-            let key = keys::members(tenant, self.account.user);
-            commit.require_version(&key, version).put(&key, &members);
-            match outcome(storage.commit(commit).await)? {
-                Outcome::Made => return Ok(member),
-                Outcome::Outdated => {}
-            }
-        }
-        Err(ErrorCode::Busy.into())
-    }
-
-    /// The patient of this ID number, who must have this name; `commit` is made to depend on both.
-    fn find_patient(&self, commit: &mut Commit) -> Result<Option<PatientId>, ApiError> {
-        let key = self.idno_key();
-        let Some(found) = self.app.storage.get(&key).map_err(ApiError::internal)? else { return Ok(None) };
-        let patient = found.record.patient;
-        let file = patient_on_file(self.app, self.account.tenant, patient)?;
-        // Knowing a number is not enough to become its owner.
-        if file.personal.name != self.person.name {
-            return Err(ErrorCode::PatientMismatch.into());
-        }
-        commit.require_version(&key, found.version).require_version(&file.key, file.version);
-        Ok(Some(patient))
-    }
-
-    fn create_patient(
-        &self,
-        commit: &mut Commit,
-        patient: PatientId,
-        now: Timestamp,
-    ) -> Result<(), ApiError> {
-        let key = keys::patient(self.account.tenant, patient);
-        let record = PatientRecord::seal(&self.app.vault, &key, &self.person.personal(), now);
-        let idno_key = self.idno_key();
-        commit.require_absent(&idno_key).put(&idno_key, &IdnoRecord { patient });
-        commit.require_absent(&key).put(&key, &record.map_err(ApiError::internal)?);
-        Ok(())
-    }
-
-    fn members(&self) -> Result<(Version, MembersRecord), ApiError> {
-        let key = keys::members(self.account.tenant, self.account.user);
-        let stored = self.app.storage.get(&key).map_err(ApiError::internal)?;
-        Ok(stored
-            .map_or((Version::ABSENT, MembersRecord::default()), |stored| (stored.version, stored.record)))
-    }
-
-    /// The answer for a patient who is a member already: the member, unless the phone differs.
-    fn same_again(&self, member: &MemberEntry) -> Result<MemberId, ApiError> {
-        let key = keys::members(self.account.tenant, self.account.user);
-        let contact = member.open(&self.app.vault, &key).map_err(ApiError::internal)?;
-        if contact.phone != self.person.phone {
-            return Err(ErrorCode::MemberExists.into());
-        }
-        Ok(member.member)
-    }
-
-    fn entry(&self, link: MemberLink) -> Result<MemberEntry, ApiError> {
-        let key = keys::members(self.account.tenant, self.account.user);
-        let personal = MemberPersonal { phone: self.person.phone.clone() };
-        MemberEntry::seal(&self.app.vault, &key, &personal, link).map_err(ApiError::internal)
-    }
-
-    fn idno_key(&self) -> Key<IdnoRecord> {
-        let tenant = self.account.tenant;
-        keys::idno(tenant, &self.app.vault.blind_id_number(tenant, &self.person.id_number))
-    }
-
-    async fn next_patient(&self) -> Result<PatientId, ApiError> {
-        let (storage, tenant) = (&self.app.storage, self.account.tenant);
-        let number = self.app.sequences.next(storage, tenant, Sequence::Patient).await?;
-        PatientId::new(number).map_err(ApiError::internal)
-    }
-
-    async fn next_member(&self) -> Result<MemberId, ApiError> {
-        let (storage, tenant) = (&self.app.storage, self.account.tenant);
-        let number = self.app.sequences.next(storage, tenant, Sequence::Member).await?;
-        MemberId::new(number).map_err(ApiError::internal)
     }
 }

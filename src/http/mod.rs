@@ -3,8 +3,10 @@
 //! Wire names and status codes exist in here only.
 
 pub mod accounts;
+pub mod barcodes;
 pub mod bookings;
 pub mod caller;
+pub mod clinic_info;
 pub mod codes;
 pub mod departments;
 pub mod envelope;
@@ -17,6 +19,7 @@ pub mod members;
 pub mod openapi;
 pub mod paging;
 pub mod params;
+pub mod profile;
 pub mod refusals;
 pub mod request_id;
 pub mod routes;

@@ -16,7 +16,7 @@ use utoipa::{Modify, OpenApi, ToSchema};
 use utoipa_swagger_ui::SwaggerUi;
 
 use super::error::{Retry, Row, TABLE};
-use super::{accounts, bookings, departments, members, schedules};
+use super::{accounts, barcodes, bookings, clinic_info, departments, members, profile, schedules};
 
 /// A success in JSON.
 #[derive(ToSchema)]
@@ -64,7 +64,14 @@ struct Failure {
         accounts::register,
         accounts::login,
         members::add,
+        members::update,
+        members::remove,
+        members::make_default,
         members::list,
+        profile::show,
+        profile::update,
+        barcodes::of_member,
+        clinic_info::show,
         departments::list,
         schedules::day_of_doctor,
         schedules::left_slots,

@@ -4,7 +4,9 @@ use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig, resource};
 use actix_web::{FromRequest, Handler, Resource, Responder, Route};
 
-use super::{accounts, bookings, departments, health, members, openapi, schedules};
+use super::{
+    accounts, barcodes, bookings, clinic_info, departments, health, members, openapi, profile, schedules,
+};
 
 /// A method on a path, and its handler.
 pub struct Endpoint {
@@ -47,7 +49,14 @@ pub fn contract() -> Vec<Endpoint> {
         post("/patient_service/login", accounts::login),
 
         post("/patient_service/member", members::add),
+        post("/patient_service/member/update", members::update),
+        post("/patient_service/member/del", members::remove),
+        post("/patient_service/member/default", members::make_default),
         get("/patient_service/members", members::list),
+        get("/patient_service/myinfo", profile::show),
+        post("/patient_service/myinfo", profile::update),
+        get("/wechat/query_bar_code", barcodes::of_member),
+        get("/wechat/service_info", clinic_info::show),
 
         get("/tenant_service/depts", departments::list),
         get("/tenant_service/schedule", schedules::day_of_doctor),

@@ -176,16 +176,43 @@ impl Patient {
     }
 
     pub async fn member(&mut self, n: usize) -> io::Result<Answer> {
-        let id = people::id_number(n);
-        let body = json!({
-            "name": format!("患者{n}"), "gender": people::gender(&id), "birthday": people::birthday(&id),
-            "IDNo": id, "phone": people::phone(n)
-        });
-        self.post("patient_service/member", &body).await
+        self.post("patient_service/member", &people::person(n)).await
     }
 
     pub async fn members(&mut self) -> io::Result<Answer> {
         self.get("patient_service/members").await
+    }
+
+    /// Says that a member is the `n`th invented person, reached by the `phone`th phone.
+    pub async fn correct_member(&mut self, member: &str, n: usize, phone: usize) -> io::Result<Answer> {
+        let mut body = people::person(n);
+        body["memberId"] = json!(member);
+        body["phone"] = json!(people::phone(phone));
+        self.post("patient_service/member/update", &body).await
+    }
+
+    pub async fn remove_member(&mut self, member: &str) -> io::Result<Answer> {
+        self.post("patient_service/member/del", &json!({"memberId": member})).await
+    }
+
+    pub async fn default_member(&mut self, member: &str) -> io::Result<Answer> {
+        self.post("patient_service/member/default", &json!({"memberId": member})).await
+    }
+
+    /// A picture, or the envelope in which it is refused.
+    pub async fn bar_code(&mut self, member: &str) -> io::Result<Reply> {
+        let target = format!("/pati_service/wechat/query_bar_code?member_id={member}");
+        let request = wire::get(&target, &self.headers());
+        self.raw(&request).await
+    }
+
+    pub async fn my_info(&mut self) -> io::Result<Answer> {
+        self.get("patient_service/myinfo").await
+    }
+
+    pub async fn tell_my_info(&mut self, name: &str, gender: u8, birthday: &str) -> io::Result<Answer> {
+        let body = json!({"name": name, "gender": gender, "birthday": birthday});
+        self.post("patient_service/myinfo", &body).await
     }
 
     pub async fn depts(&mut self) -> io::Result<Answer> {

@@ -1,5 +1,15 @@
 //! Invented people: phones and ID numbers that pass every check and belong to nobody.
 
+use serde_json::{Value, json};
+
+/// The `n`th person, as a member is entered.
+pub fn person(n: usize) -> Value {
+    let id = id_number(n);
+    json!({
+        "name": format!("患者{n}"), "gender": gender(&id), "birthday": birthday(&id), "IDNo": id, "phone": phone(n)
+    })
+}
+
 /// The `n`th phone.
 pub fn phone(n: usize) -> String {
     format!("139{n:08}")

@@ -160,6 +160,7 @@ fn ranges_meet_no_neighbours() {
         let of_user = bookings_of(t(1), BookingOwner::Account(u(id)));
         let sessions = sessions_of(t(1), u(id));
         let visits = visits_of(t(1), PatientId::new(id).unwrap());
+        let after = members_after(t(1), u(id));
         let clinics = schedules_of_department(t(1), DepartmentId::new(id).unwrap());
         for (other, &near) in ASCENDING.iter().enumerate() {
             let expected = own == other;
@@ -176,6 +177,8 @@ fn ranges_meet_no_neighbours() {
             assert_eq!(contains(&visits, visit.raw()), expected);
             let clinic = schedule_at(t(1), &place(near, (1 << 53) - 1, 0, Period::Pm));
             assert_eq!(contains(&clinics, clinic.raw()), expected);
+            assert_eq!(contains(&after, members(t(1), u(near)).raw()), other > own);
+            assert!(!contains(&after, members(t(2), u(near)).raw()));
         }
     }
 }
