@@ -93,6 +93,10 @@ pub enum Template<'c> {
     Register(&'c VerificationCode),
     /// The code for a new password.
     Reset(&'c VerificationCode),
+    /// The code for giving up the phone of an account.
+    LeavePhone(&'c VerificationCode),
+    /// The code for taking the phone for an account.
+    TakePhone(&'c VerificationCode),
     /// Somebody wanted to register a phone that has an account: its owner is told, and gets no code.
     AlreadyRegistered,
 }
@@ -103,13 +107,17 @@ impl<'c> Template<'c> {
         match self {
             Self::Register(_) => "register",
             Self::Reset(_) => "reset",
+            Self::LeavePhone(_) => "leave_phone",
+            Self::TakePhone(_) => "take_phone",
             Self::AlreadyRegistered => "already_registered",
         }
     }
 
     fn code(self) -> Option<&'c str> {
         match self {
-            Self::Register(code) | Self::Reset(code) => Some(code.as_str()),
+            Self::Register(code) | Self::Reset(code) | Self::LeavePhone(code) | Self::TakePhone(code) => {
+                Some(code.as_str())
+            }
             Self::AlreadyRegistered => None,
         }
     }

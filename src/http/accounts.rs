@@ -20,6 +20,11 @@ use crate::passwords::Password;
 use crate::sms::VerificationCode;
 use crate::tokens::{Identity, Subject};
 
+pub mod closing;
+pub mod export;
+pub mod phone;
+mod sessions;
+
 #[cfg(test)]
 pub(super) mod fixture;
 #[cfg(test)]
@@ -72,7 +77,8 @@ pub async fn register_code(
     let phone = params.required("phone", "手机号")?.parse(Phone::parse)?;
     let network = ClientNetwork::of(&request, &app.limits.trusted_proxies);
     // A task of its own, because a client that hangs up must not stop it between counting and sending.
-    let sending = rt::spawn(async move { codes::send_register_code(&app, tenant.id, &phone, network).await });
+    let sending =
+        rt::spawn(async move { codes::send(&app, tenant.id, &phone, network, CodePurpose::Register).await });
     sending.await.map_err(ApiError::internal)??;
     Ok(envelope::ok_null())
 }

@@ -121,30 +121,37 @@ fn judge(record: &CodeRecord, hash: &Blind, now: Timestamp) -> Verdict {
     if record.matches(hash) { Verdict::Right } else { Verdict::Wrong }
 }
 
-/// Sends a code for registering (注册) to `phone`, within the limits.
+/// Sends a code for this purpose to `phone`, within the limits.
 ///
-/// To a phone that has an account goes a text that says so. It gets a stored code all the same, which nobody is
-/// told: from outside, the two cannot be told apart by anything that follows.
+/// To a phone that has an account already, and that somebody wants for theirs, goes a text that says so. It gets a
+/// stored code all the same, which nobody is told: from outside, the two cannot be told apart by anything that follows.
 ///
 /// # Errors
 /// 0429 over a limit; 0502 when the provider failed; the failures of a commit.
-pub async fn send_register_code(
+pub async fn send(
     app: &App,
     tenant: TenantId,
     phone: &Phone,
     network: ClientNetwork,
+    purpose: CodePurpose,
 ) -> Result<(), ApiError> {
     let (storage, clock) = (&app.storage, app.clock.as_ref());
     let vault: &Vault = &app.vault;
     let limits = SmsLimits { storage, vault, clock, limits: &app.limits, tenant };
-    let codes = Codes { storage, vault, clock, tenant, purpose: CodePurpose::Register };
+    let codes = Codes { storage, vault, clock, tenant, purpose };
     let account = keys::phone(tenant, &vault.blind_phone(tenant, phone));
     let is_registered = storage.contains(&account).map_err(ApiError::internal)?;
     let code = VerificationCode::random().map_err(ApiError::internal)?;
 
     let reservation =
         limits.reserve(phone, network, |commit, now| codes.put(commit, phone, &code, now)).await?;
-    let template = if is_registered { Template::AlreadyRegistered } else { Template::Register(&code) };
+    let template = match purpose {
+        CodePurpose::Register | CodePurpose::TakePhone if is_registered => Template::AlreadyRegistered,
+        CodePurpose::Register => Template::Register(&code),
+        CodePurpose::Reset => Template::Reset(&code),
+        CodePurpose::LeavePhone => Template::LeavePhone(&code),
+        CodePurpose::TakePhone => Template::TakePhone(&code),
+    };
     let Err(error) = app.send_text(tenant, phone, template).await else { return Ok(()) };
 
     tracing::warn!(tenant = tenant.get(), template = template.name(), error = %error, "a text was not sent");

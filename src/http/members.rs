@@ -21,7 +21,7 @@ use person::Person;
 
 mod admission;
 mod correction;
-mod files;
+pub(in crate::http) mod files;
 pub(in crate::http) mod own;
 pub(in crate::http) mod person;
 #[cfg(test)]

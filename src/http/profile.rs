@@ -129,15 +129,15 @@ async fn store(app: &App, patient: Patient, told: Told) -> Result<(), ApiError> 
 }
 
 /// The caller's account as it was read.
-struct Account {
-    key: Key<UserRecord>,
-    version: Version,
-    record: UserRecord,
-    personal: UserPersonal,
+pub(super) struct Account {
+    pub(super) key: Key<UserRecord>,
+    pub(super) version: Version,
+    pub(super) record: UserRecord,
+    pub(super) personal: UserPersonal,
 }
 
 impl Account {
-    fn read(app: &App, patient: Patient) -> Result<Self, ApiError> {
+    pub(super) fn read(app: &App, patient: Patient) -> Result<Self, ApiError> {
         let key = keys::user(patient.tenant, patient.user);
         let stored = app.storage.get(&key).map_err(ApiError::internal)?;
         // An account that was closed since the token was looked at.

@@ -47,6 +47,10 @@ pub fn contract() -> Vec<Endpoint> {
         get("/patient_service/register/phone_identifying_code", accounts::register_code),
         post("/patient_service/register", accounts::register),
         post("/patient_service/login", accounts::login),
+        get("/patient_service/phone/identifying_code", accounts::phone::send_code),
+        post("/patient_service/change_phone", accounts::phone::change),
+        get("/patient_service/myinfo/export", accounts::export::export),
+        post("/patient_service/close_account", accounts::closing::close),
 
         post("/patient_service/member", members::add),
         post("/patient_service/member/update", members::update),

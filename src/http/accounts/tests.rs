@@ -131,6 +131,6 @@ async fn a_text_that_never_left_is_not_counted() {
 
 async fn ask_for_a_code(clinic: &Clinic, number: u8) -> Option<ErrorCode> {
     let network = ClientNetwork::around(IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)));
-    let sent = codes::send_register_code(&clinic.app, tenant(), &phone(number), network).await;
+    let sent = codes::send(&clinic.app, tenant(), &phone(number), network, CodePurpose::Register).await;
     sent.err().map(|refusal| refusal.code())
 }

@@ -1,10 +1,8 @@
 //! Correcting a member: the contact phone always, name and ID number while nobody else relies on the file.
 
 use domain::{MemberId, PatientId};
-use storage::records::{
-    BookingOwner, Certificate, IdnoRecord, MemberEntry, MemberLink, MemberPersonal, PatientRecord,
-};
-use storage::{Commit, Scan, keys};
+use storage::records::{Certificate, IdnoRecord, MemberEntry, MemberLink, MemberPersonal, PatientRecord};
+use storage::{Commit, keys};
 
 use super::super::caller::Patient;
 use super::super::error::{ApiError, ErrorCode};
@@ -48,7 +46,7 @@ impl Correction<'_> {
                 return Ok(Outcome::Made);
             }
         } else {
-            if self.settle(&file).await? == Outcome::Outdated {
+            if files::settle(app, &file).await? == Outcome::Outdated {
                 return Ok(Outcome::Outdated);
             }
             link.patient = self.change_person(&own, patient, &file, &mut commit).await?;
@@ -58,17 +56,6 @@ impl Correction<'_> {
         own.members[position] = entry.map_err(ApiError::internal)?;
         own.write(&mut commit);
         outcome(app.storage.commit(commit).await)
-    }
-
-    /// Waits until everything that was committed before this version of the file can be seen.
-    ///
-    /// A commit is applied to the index before it is applied to the tables in memory. In between, the file has the
-    /// version of who just came to refer to it, while the members do not show it yet. A commit of nothing is answered
-    /// after those before it are applied as a whole.
-    async fn settle(&self, file: &OnFile) -> Result<Outcome, ApiError> {
-        let mut nothing = Commit::new();
-        nothing.require_version(&file.key, file.version);
-        outcome(self.app.storage.commit(nothing).await)
     }
 
     /// Decides how the member becomes the person; answers the patient that it is from then on.
@@ -90,7 +77,7 @@ impl Correction<'_> {
         let live = LiveBookings::read(self.app, self.account)?;
         live.require_none_of(self.app, self.account, self.member)?;
         live.require(commit);
-        if self.is_relied_on(patient).await? {
+        if files::is_relied_on(self.app, self.account, patient).await? {
             return Err(ErrorCode::PatientShared.into());
         }
         // A file that turned out to be relied on after all is written anew by whoever does so.
@@ -105,26 +92,6 @@ impl Correction<'_> {
                 Ok(patient)
             }
         }
-    }
-
-    /// Whether the clinic or another account knows the patient as who is on file.
-    async fn is_relied_on(&self, patient: PatientId) -> Result<bool, ApiError> {
-        let (storage, Patient { tenant, user, .. }) = (&self.app.storage, self.account);
-        let visits = keys::visits_of(tenant, patient);
-        let visits =
-            storage.scan_keys(&visits, Scan { limit: 1, ..Scan::ALL }).map_err(ApiError::internal)?;
-        let missed = storage.contains(&keys::no_show(tenant, patient)).map_err(ApiError::internal)?;
-        if !visits.is_empty() || missed {
-            return Ok(true);
-        }
-        // The half-days of visits that are over are forgotten; the account's own bookings are not.
-        let bookings = keys::bookings_of(tenant, BookingOwner::Account(user));
-        let bookings = storage.scan(&bookings, Scan::ALL).map_err(ApiError::internal)?;
-        let mut bookings = bookings.iter().map(|(_, stored)| &stored.record.0);
-        if bookings.any(|booking| booking.patient == patient && !booking.is_cancelled()) {
-            return Ok(true);
-        }
-        files::is_used_by_others(self.app, tenant, patient, user).await
     }
 
     /// Rewrites the patient's own file; `same_number` is what the ID number leads to, if to anything.

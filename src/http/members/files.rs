@@ -1,10 +1,12 @@
 //! Patients' files (档案) as the members of an account refer to them.
 
 use domain::{PatientId, TenantId, UserId};
-use storage::records::{IdnoRecord, PatientPersonal, PatientRecord};
+use storage::records::{BookingOwner, IdnoRecord, PatientPersonal, PatientRecord};
 use storage::{Commit, Key, Scan, Version, keys};
 
+use super::super::caller::Patient;
 use super::super::error::{ApiError, ErrorCode};
+use super::super::refusals::{Outcome, outcome};
 use super::person::Person;
 use crate::app::App;
 
@@ -12,16 +14,16 @@ use crate::app::App;
 const ACCOUNTS_AT_ONCE: usize = 1000;
 
 /// A patient's file as it was read.
-pub(super) struct OnFile {
-    pub(super) key: Key<PatientRecord>,
-    pub(super) version: Version,
-    pub(super) record: PatientRecord,
-    pub(super) personal: PatientPersonal,
+pub(in crate::http) struct OnFile {
+    pub(in crate::http) key: Key<PatientRecord>,
+    pub(in crate::http) version: Version,
+    pub(in crate::http) record: PatientRecord,
+    pub(in crate::http) personal: PatientPersonal,
 }
 
 impl OnFile {
     /// Reads the file of a patient that a member refers to.
-    pub(super) fn read(app: &App, tenant: TenantId, patient: PatientId) -> Result<Self, ApiError> {
+    pub(in crate::http) fn read(app: &App, tenant: TenantId, patient: PatientId) -> Result<Self, ApiError> {
         let key = keys::patient(tenant, patient);
         let stored = app.storage.get(&key).map_err(ApiError::internal)?;
         let stored =
@@ -72,11 +74,45 @@ pub(super) fn idno_key(app: &App, tenant: TenantId, person: &Person) -> Key<Idno
     keys::idno(tenant, &app.vault.blind_id_number(tenant, &person.id_number))
 }
 
+/// Waits until everything that was committed before this version of the file can be seen.
+///
+/// A commit is applied to the index before it is applied to the tables in memory. In between, the file has the
+/// version of who just came to refer to it, while the members do not show it yet. A commit of nothing is answered
+/// after those before it are applied as a whole.
+pub(in crate::http) async fn settle(app: &App, file: &OnFile) -> Result<Outcome, ApiError> {
+    let mut nothing = Commit::new();
+    nothing.require_version(&file.key, file.version);
+    outcome(app.storage.commit(nothing).await)
+}
+
+/// Whether the clinic or another account than this one knows the patient as who is on file. [`settle`] first.
+pub(in crate::http) async fn is_relied_on(
+    app: &App,
+    account: Patient,
+    patient: PatientId,
+) -> Result<bool, ApiError> {
+    let (storage, Patient { tenant, user, .. }) = (&app.storage, account);
+    let visits = keys::visits_of(tenant, patient);
+    let visits = storage.scan_keys(&visits, Scan { limit: 1, ..Scan::ALL }).map_err(ApiError::internal)?;
+    let missed = storage.contains(&keys::no_show(tenant, patient)).map_err(ApiError::internal)?;
+    if !visits.is_empty() || missed {
+        return Ok(true);
+    }
+    // The half-days of visits that are over are forgotten; the account's own bookings are not.
+    let bookings = keys::bookings_of(tenant, BookingOwner::Account(user));
+    let bookings = storage.scan(&bookings, Scan::ALL).map_err(ApiError::internal)?;
+    let mut bookings = bookings.iter().map(|(_, stored)| &stored.record.0);
+    if bookings.any(|booking| booking.patient == patient && !booking.is_cancelled()) {
+        return Ok(true);
+    }
+    is_used_by_others(app, tenant, patient, user).await
+}
+
 /// Whether a member of any account but this one refers to the patient.
 ///
 /// Accounts are read some at a time, so that writers need not wait for all of them. Ask between reading the
 /// patient's version and a commit that requires it: whoever comes to refer to the patient writes a new version.
-pub(super) async fn is_used_by_others(
+async fn is_used_by_others(
     app: &App,
     tenant: TenantId,
     patient: PatientId,

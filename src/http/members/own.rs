@@ -11,7 +11,7 @@ use crate::app::App;
 
 /// The members of an account as they were read.
 pub(in crate::http) struct OwnMembers {
-    pub(super) key: Key<MembersRecord>,
+    pub(in crate::http) key: Key<MembersRecord>,
     version: Version,
     /// In the order they were added.
     pub(in crate::http) members: Vec<MemberEntry>,
@@ -42,6 +42,11 @@ impl OwnMembers {
         position.ok_or_else(|| ErrorCode::MemberUnknown.into())
     }
 
+    /// Erases them all, if nobody has changed them since they were read.
+    pub(in crate::http) fn erase(&self, commit: &mut Commit) {
+        commit.require_version(&self.key, self.version).delete(&self.key);
+    }
+
     /// Writes them as they are now, if nobody else has since they were read.
     pub(super) fn write(self, commit: &mut Commit) {
         commit.require_version(&self.key, self.version);
@@ -54,14 +59,14 @@ impl OwnMembers {
 }
 
 /// The live bookings of an account as they were read.
-pub(super) struct LiveBookings {
+pub(in crate::http) struct LiveBookings {
     key: Key<ActiveRecord>,
     version: Version,
     record: ActiveRecord,
 }
 
 impl LiveBookings {
-    pub(super) fn read(app: &App, account: Patient) -> Result<Self, ApiError> {
+    pub(in crate::http) fn read(app: &App, account: Patient) -> Result<Self, ApiError> {
         let key = keys::active(account.tenant, account.user);
         let stored = app.storage.get(&key).map_err(ApiError::internal)?;
         Ok(match stored {
@@ -91,6 +96,17 @@ impl LiveBookings {
             }
         }
         Ok(())
+    }
+
+    /// Whether any visit is still to come.
+    pub(in crate::http) fn any_to_come(&self, app: &App) -> bool {
+        let today = app.policy.zone.date_of(app.clock.now());
+        self.record.entries.iter().any(|entry| entry.date >= today)
+    }
+
+    /// Erases them, if no booking was made or given up since they were read.
+    pub(in crate::http) fn erase(&self, commit: &mut Commit) {
+        commit.require_version(&self.key, self.version).delete(&self.key);
     }
 
     /// Makes `commit` depend on them: no booking is made or given up meanwhile.
