@@ -20,8 +20,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{App, Draining, Limits};
 use crate::demo;
+use crate::http::params::BodyWithin;
 use crate::http::request_id::{Edge, FailureStatus};
-use crate::http::routes;
+use crate::http::security::Transport;
+use crate::http::{cors, routes};
 use crate::import::ImportError;
 use crate::metrics::Metrics;
 use crate::passwords::PasswordHasher;
@@ -49,9 +51,6 @@ const IDLE_AFTER: Duration = Duration::from_secs(5 * 60);
 
 /// A client that is silent for this long is disconnected.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
-
-/// A client has to send the head of its request within this time.
-const REQUEST_HEAD_WITHIN: Duration = Duration::from_secs(10);
 
 /// When the server is told to stop, actix closes every connection on which it has not read a request yet, although one
 /// may have arrived in full. So it is told only after no request came or went for so long.
@@ -332,7 +331,9 @@ pub fn edge(settings: &Settings, app: &App) -> Result<Edge, ServeError> {
     OsRandom::default().fill(&mut prefix)?;
     let failure_status =
         if settings.server.errors_as_200 { FailureStatus::Always200 } else { FailureStatus::OfTheTable };
-    Ok(Edge::new(u32::from_be_bytes(prefix), failure_status, Arc::clone(&app.draining)))
+    let by_https = settings.server.public_url.as_ref().is_some_and(|url| url.as_str().starts_with("https:"));
+    let transport = if by_https { Transport::Https } else { Transport::Any };
+    Ok(Edge::new(u32::from_be_bytes(prefix), failure_status, Arc::clone(&app.draining)).over(transport))
 }
 
 fn listen_public(settings: &Settings, app: &web::Data<App>, edge: &Edge) -> Result<Server, ServeError> {
@@ -340,14 +341,21 @@ fn listen_public(settings: &Settings, app: &web::Data<App>, edge: &Edge) -> Resu
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = if settings.server.workers == 0 { cores } else { settings.server.workers };
     let address = settings.server.bind;
+    let within = Duration::from_secs(settings.server.request_seconds.into());
+    let origins = settings.server.cors_origins.clone();
     let server = HttpServer::new(move || {
-        Routes::new().app_data(app.clone()).wrap(edge.clone()).configure(routes::all)
+        Routes::new()
+            .app_data(app.clone())
+            .app_data(BodyWithin(within))
+            .wrap(cors::allow(&origins))
+            .wrap(edge.clone())
+            .configure(routes::all)
     });
     let server = server
         .workers(workers)
         .max_connections(settings.server.max_connections.div_ceil(workers))
         .keep_alive(KEEP_ALIVE)
-        .client_request_timeout(REQUEST_HEAD_WITHIN)
+        .client_request_timeout(within)
         .shutdown_timeout(DRAIN_SECONDS)
         .disable_signals()
         .bind(address)

@@ -15,7 +15,7 @@ mod load;
 mod values;
 
 pub use load::{ConfigFile, Origin, SettingsError, variables_of_this_process};
-pub use values::{BadUrl, BaseUrl, HttpUrl, NamedZone, OssProvider, SmsProvider, Unpaid};
+pub use values::{BadUrl, BaseUrl, HttpUrl, NamedZone, OssProvider, SmsProvider, Unpaid, WebOrigin};
 
 use values::{between, daily_visits, networks, tenant, time_of_day};
 
@@ -69,6 +69,11 @@ pub struct Server {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether enveloped failures are answered with HTTP 200.
     pub errors_as_200: bool,
+    /// Origins whose web pages may call the API.
+    pub cors_origins: Vec<WebOrigin>,
+    /// Seconds within which the head of a request, and after it the body, have to arrive.
+    #[serde(deserialize_with = "between::<_, _, 1, 300>")]
+    pub request_seconds: u16,
 }
 
 impl Default for Server {
@@ -81,6 +86,8 @@ impl Default for Server {
             max_connections: 4096,
             trusted_proxies: Vec::new(),
             errors_as_200: false,
+            cors_origins: Vec::new(),
+            request_seconds: 15,
         }
     }
 }

@@ -26,6 +26,9 @@ const NOWHERE: &str = "1999999999";
 
 type Headers<'a> = &'a [(&'a str, &'a str)];
 
+/// The number of the account that may end.
+const LEAVER: usize = 7;
+
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Who {
@@ -58,6 +61,19 @@ struct Row {
     call: fn(&Ids) -> Call,
     /// Whether the call names something that belongs to the account.
     owned: bool,
+    /// Who calls when it is to succeed.
+    caller: Caller,
+    /// Whether a success is a file instead of an envelope.
+    is_file: bool,
+}
+
+/// Which account of the first clinic calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Caller {
+    /// The one that owns the member and the booking.
+    Owner,
+    /// One that may lose its login and its phone.
+    Leaver,
 }
 
 /// The ids that a call names.
@@ -65,9 +81,13 @@ struct Row {
 struct Ids {
     schedule: String,
     member: String,
+    /// A member without bookings.
+    second_member: String,
     booking: String,
     phone: String,
     code: String,
+    /// The code that was sent to the leaver's phone.
+    leaver_code: String,
 }
 
 #[rustfmt::skip]
@@ -76,11 +96,26 @@ const ROWS: &[Row] = &[
     row("POST", "/patient_service/register", Who::Anyone, |ids| body(json!({"phone": ids.phone, "verCode": ids.code, "password": PASSWORD}))),
     row("POST", "/patient_service/login", Who::Anyone, |ids| body(json!({"phone": ids.phone, "password": PASSWORD}))),
 
-    row("POST", "/patient_service/member", Who::Patient, |_| body(person(3))),
+    row("GET", "/patient_service/phone/identifying_code", Who::Patient, |ids| query(format!("which=new&phone={}", ids.phone))),
+    leaving("POST", "/patient_service/change_phone", |ids| body(json!({"oldVerCode": ids.leaver_code, "newPhone": ids.phone, "newVerCode": ids.code}))),
+    row("GET", "/patient_service/myinfo/export", Who::Patient, |_| query(String::new())),
+    leaving("POST", "/patient_service/close_account", |_| body(json!({"password": PASSWORD}))),
+
+    row("POST", "/patient_service/member", Who::Patient, |_| body(people::person(3))),
+    owned("POST", "/patient_service/member/update", |ids| body(changed(people::person(1), &ids.member))),
+    owned("POST", "/patient_service/member/default", |ids| body(json!({"memberId": ids.member}))),
+    owned("POST", "/patient_service/member/del", |ids| body(json!({"memberId": ids.second_member}))),
     row("GET", "/patient_service/members", Who::Patient, |_| query(String::new())),
+    Row { is_file: true, ..owned("GET", "/wechat/query_bar_code", |ids| query(format!("member_id={}", ids.member))) },
+    row("GET", "/patient_service/myinfo", Who::Patient, |_| query(String::new())),
+    row("POST", "/patient_service/myinfo", Who::Patient, |_| body(json!({"name": "小明", "gender": 1, "birthday": "1990-03-07"}))),
+    row("GET", "/wechat/service_info", Who::Anyone, |_| query(String::new())),
 
     row("GET", "/tenant_service/depts", Who::Anyone, |_| query(String::new())),
     row("GET", "/tenant_service/schedule", Who::Anyone, |_| query(format!("deptId={DEPARTMENT}&doctorId=2001&date={}", day(2)))),
+    row("GET", "/tenant_service/schedule_by_date", Who::Anyone, |_| query(format!("deptId={DEPARTMENT}&date={}", day(2)))),
+    row("GET", "/tenant_service/schedule_by_doctor", Who::Anyone, |_| query(format!("deptId={DEPARTMENT}"))),
+    row("GET", "/tenant_service/schedule/info", Who::Anyone, |_| query(format!("deptId={DEPARTMENT}&doctorId=2001"))),
     row("GET", "/tenant_service/schedule/left_appo", Who::Anyone, |ids| query(format!("scheduleId={}", ids.schedule))),
 
     row("POST", "/book_service/book/presubmit", Who::Patient, |ids| body(json!({"scheduleId": ids.schedule, "serialNo": 2}))),
@@ -92,20 +127,23 @@ const ROWS: &[Row] = &[
 ];
 
 const fn row(method: &'static str, path: &'static str, who: Who, call: fn(&Ids) -> Call) -> Row {
-    Row { method, path, who, call, owned: false }
+    Row { method, path, who, call, owned: false, caller: Caller::Owner, is_file: false }
 }
 
 /// A patient's route whose call names something that belongs to the account.
 const fn owned(method: &'static str, path: &'static str, call: fn(&Ids) -> Call) -> Row {
-    Row { method, path, who: Who::Patient, call, owned: true }
+    Row { owned: true, ..row(method, path, Who::Patient, call) }
 }
 
-fn person(n: usize) -> Value {
-    let id = people::id_number(n);
-    json!({
-        "name": format!("患者{n}"), "gender": people::gender(&id), "birthday": people::birthday(&id),
-        "IDNo": id, "phone": people::phone(n)
-    })
+/// A patient's route that ends something of the account.
+const fn leaving(method: &'static str, path: &'static str, call: fn(&Ids) -> Call) -> Row {
+    Row { caller: Caller::Leaver, ..row(method, path, Who::Patient, call) }
+}
+
+/// The person as this member.
+fn changed(mut person: Value, member: &str) -> Value {
+    person["memberId"] = member.into();
+    person
 }
 
 /// Two clinics with the same ids, and who calls them.
@@ -114,6 +152,8 @@ struct World {
     client: Patient,
     /// The account that owns the member and the booking.
     owner: String,
+    /// An account that may end.
+    leaver: String,
     /// Another account of the same clinic.
     neighbour: String,
     /// An account of the other clinic.
@@ -135,12 +175,23 @@ impl World {
         let member = owner.add_member(1).await;
         let booked = owner.submit(3002, 1, &member).await?.data();
         let booking = booked["bookId"].as_str().expect("an id").to_owned();
+        let second_member = owner.add_member(4).await;
+        let leaver = Patient::registered(&clinic, LEAVER).await.token().to_owned();
         let neighbour = Patient::registered(&clinic, 2).await.token().to_owned();
         let stranger = register_in_second_clinic(&clinic, &mut client).await?;
         let phone = people::phone(9);
-        let ids = Ids { schedule: "3001".to_owned(), member, booking, phone, code: "000000".to_owned() };
+        let no_code = "000000".to_owned();
+        let ids = Ids {
+            schedule: "3001".to_owned(),
+            member,
+            second_member,
+            booking,
+            phone,
+            code: no_code.clone(),
+            leaver_code: no_code,
+        };
         let staff = staff_token(folder, owner.token());
-        Ok(Self { clinic, client, owner: owner.token().to_owned(), neighbour, stranger, staff, ids })
+        Ok(Self { clinic, client, owner: owner.token().to_owned(), leaver, neighbour, stranger, staff, ids })
     }
 
     async fn ask(&mut self, row: &Row, ids: &Ids, headers: Headers<'_>) -> io::Result<Answer> {
@@ -153,9 +204,34 @@ impl World {
             "GET" => wire::get(&path, headers),
             _ => wire::post(&path, headers, &body.to_string()),
         };
-        let answer = Answer::of(self.client.raw(&request).await?)?;
+        let reply = self.client.raw(&request).await?;
+        if row.is_file && reply.status == 200 {
+            let data = json!({"bytes": reply.body.len()});
+            return Ok(Answer { http: 200, status: "000".to_owned(), message: Value::Null, data, reply });
+        }
+        let answer = Answer::of(reply)?;
         contract::check(row.method, &path, &answer);
         Ok(answer)
+    }
+
+    /// Asks for the codes that a row needs when it is to succeed.
+    async fn prepare(&mut self, row: &Row) -> io::Result<()> {
+        match row.path {
+            "/patient_service/register" => self.ids.code = self.clinic.code_for(&self.ids.phone),
+            "/patient_service/change_phone" => {
+                self.ids.phone = people::phone(10);
+                let leaver = [("token", self.leaver.as_str())];
+                let target = "/pati_service/patient_service/phone/identifying_code?which=";
+                let old = wire::get(&format!("{target}old"), &leaver);
+                Answer::of(self.client.raw(&old).await?)?.done();
+                self.ids.leaver_code = self.clinic.code_for(&people::phone(LEAVER));
+                let new = wire::get(&format!("{target}new&phone={}", self.ids.phone), &leaver);
+                Answer::of(self.client.raw(&new).await?)?.done();
+                self.ids.code = self.clinic.code_for(&self.ids.phone);
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// What nobody but a patient may do.
@@ -182,7 +258,8 @@ impl World {
     /// To everybody else, what belongs to the owner is as if it did not exist.
     async fn hides_what_is_owned(&mut self, row: &Row) -> io::Result<()> {
         let ids = self.ids.clone();
-        let missing = Ids { member: NOWHERE.to_owned(), booking: NOWHERE.to_owned(), ..ids.clone() };
+        let nowhere = || NOWHERE.to_owned();
+        let missing = Ids { member: nowhere(), second_member: nowhere(), booking: nowhere(), ..ids.clone() };
         for token in [self.neighbour.clone(), self.stranger.clone()] {
             let headers = [("token", token.as_str())];
             let theirs = self.ask(row, &ids, &headers).await?;
@@ -231,9 +308,7 @@ async fn every_route_is_for_whom_it_is_for() -> io::Result<()> {
     let folder = Folder::new();
     let mut world = World::new(&folder).await?;
     for row in ROWS {
-        if row.path == "/patient_service/register" {
-            world.ids.code = world.clinic.code_for(&world.ids.phone);
-        }
+        world.prepare(row).await?;
         let ids = world.ids.clone();
         match row.who {
             Who::Anyone => {
@@ -246,8 +321,11 @@ async fn every_route_is_for_whom_it_is_for() -> io::Result<()> {
                 if row.owned {
                     world.hides_what_is_owned(row).await?;
                 }
-                let owner = world.owner.clone();
-                world.ask(row, &ids, &[("token", &owner)]).await?.data();
+                let token = match row.caller {
+                    Caller::Owner => world.owner.clone(),
+                    Caller::Leaver => world.leaver.clone(),
+                };
+                world.ask(row, &ids, &[("token", &token)]).await?.data();
             }
         }
     }

@@ -12,6 +12,8 @@ use domain::{
     SerialNo, SlotPlan, TenantId, Timestamp,
 };
 
+use crate::profiles::Profiles;
+
 /// One schedule as the lists see it.
 #[derive(Debug, Clone)]
 pub struct ScheduleView {
@@ -52,6 +54,12 @@ impl ScheduleView {
     pub fn left(&self, now: Timestamp) -> usize {
         self.free_slots(now).count()
     }
+
+    /// Whether a patient can book any slot at `now`.
+    #[must_use]
+    pub fn has_left(&self, now: Timestamp) -> bool {
+        self.free_slots(now).next().is_some()
+    }
 }
 
 impl SlotView {
@@ -66,13 +74,20 @@ pub struct Availability {
     zone: ClinicZone,
     schedules: DashMap<(TenantId, ScheduleId), ScheduleView>,
     days: DashMap<(TenantId, DepartmentId, Date), Vec<ScheduleId>>,
+    profiles: Profiles,
 }
 
 impl Availability {
     /// An empty model; see [`crate::hydrate`].
     #[must_use]
     pub fn new(zone: ClinicZone) -> Self {
-        Self { zone, schedules: DashMap::new(), days: DashMap::new() }
+        Self { zone, schedules: DashMap::new(), days: DashMap::new(), profiles: Profiles::default() }
+    }
+
+    /// What the lists say of departments and doctors.
+    #[must_use]
+    pub fn profiles(&self) -> &Profiles {
+        &self.profiles
     }
 
     /// The clinic's zone.

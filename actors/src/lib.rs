@@ -14,6 +14,7 @@ mod holds;
 mod hydration;
 mod loading;
 mod no_shows;
+mod profiles;
 mod replies;
 mod requests;
 mod schedule_actor;
@@ -25,5 +26,6 @@ pub use directory::{DirectoryConfig, OnAnswer, ScheduleDirectory, Target, Terms}
 pub use hydration::hydrate;
 pub use loading::LoadError;
 pub use no_shows::mark_no_shows;
+pub use profiles::Profiles;
 pub use replies::decode_reply;
 pub use requests::{AskError, Booker, Repeat, Request};

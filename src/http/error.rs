@@ -25,6 +25,8 @@ pub enum ErrorCode {
     WrongMethod,
     /// The body is larger than the server reads.
     BodyTooLarge,
+    /// The body of the request did not arrive in time.
+    BodyTooSlow,
     /// The body is not JSON by its own content type.
     WrongMediaType,
     /// No such tenant (租户).
@@ -166,11 +168,12 @@ use Retry::{AfterSeconds, Never, WhenPermitted};
 
 /// The table: code, `status`, HTTP status, message, retry. In order of precedence.
 #[rustfmt::skip]
-pub const TABLE: [Row; 58] = [
+pub const TABLE: [Row; 59] = [
     row(E::ShuttingDown,        "0503",   503, "系统正在重启，请稍后重试", AfterSeconds(5)),
     row(E::RouteUnknown,        "0404",   404, "请求的地址不存在，请更新页面后重试", Never),
     row(E::WrongMethod,         "0405",   405, "请求方式不正确，请更新页面后重试", Never),
     row(E::BodyTooLarge,        "0413",   413, "提交的内容过大，请减少后重试", Never),
+    row(E::BodyTooSlow,         "0408",   408, "请求超时，请检查网络后重试", Never),
     row(E::WrongMediaType,      "0415",   415, "提交的内容类型不支持，请使用JSON", Never),
     row(E::TenantUnknown,       "0404",   404, "诊所不存在，请从诊所公众号重新进入", Never),
     row(E::NotLoggedIn,         "0401",   401, "登录已失效，请重新登录", Never),
@@ -253,6 +256,7 @@ impl ErrorCode {
             StatusCode::NOT_FOUND => Self::RouteUnknown,
             StatusCode::METHOD_NOT_ALLOWED => Self::WrongMethod,
             StatusCode::PAYLOAD_TOO_LARGE => Self::BodyTooLarge,
+            StatusCode::REQUEST_TIMEOUT => Self::BodyTooSlow,
             StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::WrongMediaType,
             other if other.is_client_error() => Self::ParameterMalformed,
             _ => Self::Internal,

@@ -11,21 +11,38 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::ops::{Range, RangeInclusive};
 use std::pin::{Pin, pin};
+use std::time::Duration;
 
 use actix_web::body::{BodyStream, MessageBody};
 use actix_web::http::Method;
 use actix_web::http::header::CONTENT_TYPE;
+use actix_web::rt::time::timeout;
 use actix_web::web::{Bytes, BytesMut};
 use actix_web::{FromRequest, HttpRequest, dev};
 
 use super::error::{ApiError, ErrorCode};
 
+mod depth;
 mod json;
 #[cfg(test)]
 mod tests;
 
 /// The largest body that is read, in bytes. No request of the contract comes near it.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
+
+/// The greatest number of parameters in a request, named ones and unknown ones.
+pub const MAX_PARAMETERS: usize = 256;
+
+/// Within which time the body of a request has to arrive, once its head has. The application is given it as
+/// `app_data`; without it, it is 15 seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyWithin(pub Duration);
+
+impl BodyWithin {
+    fn of(request: &HttpRequest) -> Self {
+        request.app_data::<Self>().copied().unwrap_or(Self(Duration::from_secs(15)))
+    }
+}
 
 /// What the patient reads when the request as a whole cannot be understood.
 const REQUEST_LABEL: &str = "请求内容";
@@ -69,10 +86,13 @@ impl Params {
     /// Reads a query string, the part after the `?`.
     ///
     /// # Errors
-    /// 0001 when a decoded name or value is not UTF-8.
+    /// 0001 when a decoded name or value is not UTF-8, and for more than [`MAX_PARAMETERS`].
     pub fn from_query(query: &str) -> Result<Self, ApiError> {
         let mut params = Self::with_room_for(query.len());
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            if params.entries.len() == MAX_PARAMETERS {
+                return Err(ApiError::malformed(REQUEST_LABEL));
+            }
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let name = params.push_decoded(name)?;
             let value = params.push_decoded(value)?;
@@ -88,7 +108,8 @@ impl Params {
     /// Reads the JSON object of a body; an empty body stands for `{}`.
     ///
     /// # Errors
-    /// 0001 when the body is not JSON or not an object.
+    /// 0001 when the body is not JSON or not an object, has more than [`MAX_PARAMETERS`] members, or is nested deeper
+    /// than 32 levels.
     pub fn from_json(body: &[u8]) -> Result<Self, ApiError> {
         if body.trim_ascii().is_empty() {
             return Ok(Self::default());
@@ -245,9 +266,10 @@ impl FromRequest for Params {
             return Box::pin(std::future::ready(params));
         }
         let is_json = declares_json(request);
+        let BodyWithin(limit) = BodyWithin::of(request);
         let payload = payload.take();
         Box::pin(async move {
-            let body = read_body(payload).await?;
+            let body = timeout(limit, read_body(payload)).await.map_err(|_| ErrorCode::BodyTooSlow)??;
             // Front ends label even an empty body as a form.
             if !is_json && !body.trim_ascii().is_empty() {
                 return Err(ErrorCode::WrongMediaType.into());

@@ -1,5 +1,5 @@
 //! The edge around all routes: request ids, the headers of every reply, the envelope around failures that are not
-//! ours, and the access log.
+//! ours, compression, and the access log.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -12,14 +12,19 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
-use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, HeaderMap, HeaderName,
+    HeaderValue, VARY,
+};
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::{Error, HttpMessage, HttpResponse, web};
 use tracing::Level;
 
+use super::compression::{self, Gzip};
 use super::envelope::SUCCESS;
 use super::error::{ApiError, ErrorCode};
 use super::routes::Pattern;
+use super::security::{self, ContentPolicy, Transport};
 use crate::app::{App, Draining};
 use crate::metrics::NO_ROUTE;
 
@@ -51,6 +56,7 @@ pub enum FailureStatus {
 pub struct Edge {
     ids: Arc<RequestIds>,
     failure_status: FailureStatus,
+    transport: Transport,
     draining: Arc<Draining>,
 }
 
@@ -65,7 +71,13 @@ impl Edge {
     /// `prefix` is random and new at every start.
     pub fn new(prefix: u32, failure_status: FailureStatus, draining: Arc<Draining>) -> Self {
         let ids = RequestIds { prefix, next: AtomicU32::new(1) };
-        Self { ids: Arc::new(ids), failure_status, draining }
+        Self { ids: Arc::new(ids), failure_status, transport: Transport::Any, draining }
+    }
+
+    /// The same for a server that is reached by `transport`.
+    #[must_use]
+    pub fn over(self, transport: Transport) -> Self {
+        Self { transport, ..self }
     }
 
     fn next_id(&self) -> RequestId {
@@ -77,7 +89,10 @@ impl Edge {
     fn finish<B>(&self, response: ServiceResponse<B>, id: RequestId) -> Finished<B> {
         let judgement = judge(&response, id);
         let mut response = match judgement.replacement {
-            Some(enveloped) => response.into_response(enveloped.map_into_right_body()),
+            Some(mut enveloped) => {
+                keep_cors(response.headers(), enveloped.headers_mut());
+                response.into_response(enveloped.map_into_right_body())
+            }
             None => response.map_into_left_body(),
         };
         let outcome = Outcome { http: response.status(), failure: judgement.failure };
@@ -87,15 +102,25 @@ impl Edge {
         if self.draining.has_begun() {
             response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
         }
+        let policy = ContentPolicy::of(response.request().path());
         let headers = response.headers_mut();
         if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
             headers.insert(X_REQUEST_ID.clone(), value);
         }
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if !headers.contains_key(CACHE_CONTROL) {
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
+        security::protect(headers, policy, self.transport);
         Finished { response, outcome }
+    }
+}
+
+/// A page of another origin may read that it was refused, and why.
+fn keep_cors(from: &HeaderMap, to: &mut HeaderMap) {
+    for name in [ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, VARY] {
+        if let Some(value) = from.get(&name) {
+            to.insert(name, value.clone());
+        }
     }
 }
 
@@ -241,6 +266,7 @@ where
         let started = Instant::now();
         let id = self.edge.next_id();
         request.extensions_mut().insert(id);
+        let gzip = Gzip::of(request.headers());
         let edge = Rc::clone(&self.edge);
         let under_way = edge.draining.take();
         let reply = self.inner.call(request);
@@ -249,7 +275,7 @@ where
             let finished = edge.finish(reply.await?, id);
             count(&finished, started);
             log_access(&finished, id, started);
-            Ok(finished.response)
+            Ok(compression::compress(finished.response, gzip).await)
         })
     }
 }

@@ -63,8 +63,11 @@ pub fn contract() -> Vec<Endpoint> {
         get("/wechat/service_info", clinic_info::show),
 
         get("/tenant_service/depts", departments::list),
+        get("/tenant_service/schedule_by_date", schedules::lists::by_date),
+        get("/tenant_service/schedule_by_doctor", schedules::lists::by_doctor),
         get("/tenant_service/schedule", schedules::day_of_doctor),
         get("/tenant_service/schedule/left_appo", schedules::left_slots),
+        get("/tenant_service/schedule/info", schedules::info::of_doctor),
 
         post("/book_service/book/presubmit", bookings::presubmit),
         post("/book_service/book/submit", bookings::submit),

@@ -1,10 +1,13 @@
 //! Schedules (排班) and their free slots (号源), as patients see them.
 
+use std::sync::Arc;
+
 use actix_web::{HttpResponse, web};
 use actors::ScheduleView;
 use domain::{Date, DepartmentId, DoctorId, Period, Rejection, ScheduleId, Timestamp};
 use serde::Serialize;
 use storage::keys;
+use storage::records::{DepartmentRecord, DoctorRecord};
 use utoipa::ToSchema;
 
 use super::caller::Tenant;
@@ -13,6 +16,11 @@ use super::error::{ApiError, ErrorCode};
 use super::openapi::Success;
 use super::params::Params;
 use crate::app::App;
+
+pub mod info;
+pub mod lists;
+#[cfg(test)]
+mod tests;
 
 #[derive(Serialize, ToSchema)]
 struct DayOfDoctor {
@@ -71,9 +79,9 @@ pub async fn day_of_doctor(
         Some(param) => param.parse(Date::parse_lenient)?,
         None => app.policy.zone.date_of(now),
     };
-    require_department(&app, tenant, department)?;
+    shown_department(&app, tenant, department)?;
     if let Some(doctor) = doctor {
-        require_doctor(&app, tenant, doctor)?;
+        shown_doctor(&app, tenant, doctor)?;
     }
     let mut day = DayOfDoctor { date: date.to_string(), morning: None, afternoon: None };
     let halves = app.availability.look_at_day(tenant.id, department, date, |view| {
@@ -136,16 +144,26 @@ impl HalfDay {
     }
 }
 
-fn require_department(app: &App, tenant: Tenant, department: DepartmentId) -> Result<(), ApiError> {
-    match app.storage.contains(&keys::department(tenant.id, department)).map_err(ApiError::internal)? {
-        true => Ok(()),
-        false => Err(ErrorCode::NotFound.into()),
-    }
+/// A department that patients are shown.
+///
+/// # Errors
+/// 0404
+fn shown_department(
+    app: &App,
+    tenant: Tenant,
+    department: DepartmentId,
+) -> Result<Arc<DepartmentRecord>, ApiError> {
+    let profiles = app.availability.profiles();
+    let profile = profiles.department(&app.storage, tenant.id, department).map_err(ApiError::internal)?;
+    profile.filter(|profile| profile.enabled).ok_or_else(|| ErrorCode::NotFound.into())
 }
 
-fn require_doctor(app: &App, tenant: Tenant, doctor: DoctorId) -> Result<(), ApiError> {
-    match app.storage.contains(&keys::doctor(tenant.id, doctor)).map_err(ApiError::internal)? {
-        true => Ok(()),
-        false => Err(ErrorCode::NotFound.into()),
-    }
+/// A doctor that patients are shown.
+///
+/// # Errors
+/// 0404
+fn shown_doctor(app: &App, tenant: Tenant, doctor: DoctorId) -> Result<Arc<DoctorRecord>, ApiError> {
+    let profiles = app.availability.profiles();
+    let profile = profiles.doctor(&app.storage, tenant.id, doctor).map_err(ApiError::internal)?;
+    profile.filter(|profile| profile.enabled).ok_or_else(|| ErrorCode::NotFound.into())
 }

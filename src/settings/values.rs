@@ -86,6 +86,41 @@ impl BaseUrl {
     }
 }
 
+/// The origin of a web page as browsers write it: scheme, host, and the port unless it is the scheme's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebOrigin(String);
+
+/// Why a text is not an origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be origins as browsers write them, such as https://h5.example.cn: scheme, host and port only")]
+pub struct BadOrigin;
+
+impl WebOrigin {
+    /// Reads an origin.
+    ///
+    /// # Errors
+    /// When a browser would write it differently, so that it would never match.
+    pub fn parse(text: &str) -> Result<Self, BadOrigin> {
+        let url = parse_url(text).map_err(|_| BadOrigin)?;
+        let origin = url.origin().ascii_serialization();
+        if origin != text || origin.contains('*') {
+            return Err(BadOrigin);
+        }
+        Ok(Self(origin))
+    }
+
+    /// The origin.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for WebOrigin {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(value)?).map_err(D::Error::custom)
+    }
+}
+
 fn parse_url(text: &str) -> Result<Url, BadUrl> {
     let url = Url::parse(text).map_err(|_| BadUrl::NotHttp)?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {

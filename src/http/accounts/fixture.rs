@@ -25,7 +25,7 @@ pub(in crate::http) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_
 pub(in crate::http) struct Clinic {
     pub(in crate::http) app: App,
     pub(in crate::http) clock: Arc<ManualClock>,
-    _folder: tempfile::TempDir,
+    pub(in crate::http) _folder: tempfile::TempDir,
 }
 
 impl Clinic {

@@ -3,14 +3,15 @@
 use std::fmt;
 use std::ops::Range;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::{Entry, Kind, Params};
+use super::depth::Inside;
+use super::{Entry, Kind, MAX_PARAMETERS, Params};
 
 /// Appends the members of the object in `body` to `params`.
 ///
 /// # Errors
-/// When `body` is not JSON, not an object, or goes on after it.
+/// When `body` is not JSON, not an object, goes on after it, is too deep or has too many members.
 pub(super) fn read_object(body: &[u8], params: &mut Params) -> Result<(), serde_json::Error> {
     let mut json = serde_json::Deserializer::from_slice(body);
     json.deserialize_map(ObjectReader(params))?;
@@ -29,6 +30,9 @@ impl<'de> Visitor<'de> for ObjectReader<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(name) = map.next_key_seed(TextReader(self.0))? {
+            if self.0.entries.len() == MAX_PARAMETERS {
+                return Err(A::Error::custom("too many members"));
+            }
             let (value, kind) = map.next_value_seed(ValueReader(self.0))?;
             self.0.entries.push(Entry { name, value, kind });
         }
@@ -59,8 +63,8 @@ impl Visitor<'_> for TextReader<'_> {
     }
 }
 
-/// Appends a value of the JSON to the buffer. What lies inside objects and arrays is passed over: serde_json does so
-/// without recursion, so depth cannot exhaust the stack.
+/// Appends a value of the JSON to the buffer. What lies inside objects and arrays is passed over, as deep as is
+/// allowed.
 struct ValueReader<'p>(&'p mut Params);
 
 impl ValueReader<'_> {
@@ -119,12 +123,14 @@ impl<'de> Visitor<'de> for ValueReader<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        while map.next_key_seed(Inside::PARAMETER)?.is_some() {
+            map.next_value_seed(Inside::PARAMETER)?;
+        }
         Ok(self.wordless(Kind::Nested))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
-        while sequence.next_element::<IgnoredAny>()?.is_some() {}
+        while sequence.next_element_seed(Inside::PARAMETER)?.is_some() {}
         Ok(self.wordless(Kind::Nested))
     }
 }

@@ -1,0 +1,51 @@
+//! The headers that tell a browser what it must not do with a reply. Every reply carries them.
+
+use actix_web::http::header::{
+    CONTENT_SECURITY_POLICY, HeaderMap, HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+
+/// The pages that browse the description of the API lie below it.
+const DOCS: &str = "/docs/";
+
+/// JSON and pictures are data: nothing in them is run, loaded or framed.
+const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
+
+/// What those pages need: their own scripts, styles that they also set from scripts, pictures that stand in those
+/// styles, and this API.
+const OWN_PAGES: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+    img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// A year, for this host alone: what else the clinic's domain serves is not known here.
+const A_YEAR_OF_HTTPS: &str = "max-age=31536000";
+
+/// How the server is reached from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Perhaps without TLS.
+    Any,
+    /// Only by HTTPS: `server.public_url` says so.
+    Https,
+}
+
+/// What a browser may load for a reply to a request for a path.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ContentPolicy(&'static str);
+
+impl ContentPolicy {
+    /// The policy for a path.
+    pub(super) fn of(path: &str) -> Self {
+        if path.starts_with(DOCS) { Self(OWN_PAGES) } else { Self(NOTHING) }
+    }
+}
+
+/// Puts the headers on a reply.
+pub(super) fn protect(headers: &mut HeaderMap, policy: ContentPolicy, transport: Transport) {
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy.0));
+    if transport == Transport::Https {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(A_YEAR_OF_HTTPS));
+    }
+}
