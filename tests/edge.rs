@@ -1,6 +1,7 @@
 //! What holds for every request: prefixes, headers, the envelope, and the refusals before any handler.
 
 use std::io::{self, Read};
+use std::time::Duration;
 
 use harness::clinic::{self, Clinic, Signal};
 use harness::folder::Folder;
@@ -8,6 +9,7 @@ use harness::import::{Half, ImportFile, day};
 use harness::patients::{Answer, Patient};
 use harness::wire::{self, Connection, Reply};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 mod harness;
 
@@ -219,8 +221,9 @@ async fn a_request_has_to_arrive_in_time() -> io::Result<()> {
     let request = wire::post("/pati_service/patient_service/login", &[], "{\"phone\": \"13900000001\"}");
     slow_body.write(&request[..request.len() - 1]).await?;
 
-    assert_eq!(slow_head.read().await?.status, 408);
-    let late = slow_body.read().await?;
+    const PATIENCE: Duration = Duration::from_secs(20);
+    assert_eq!(timeout(PATIENCE, slow_head.read()).await??.status, 408);
+    let late = timeout(PATIENCE, slow_body.read()).await??;
     assert!(late.closes(), "{}", late.head);
     Answer::of(late)?.refused(408, "0408");
     Ok(())
