@@ -3,21 +3,22 @@
 //! the same middleware that answers a constant envelope.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use actix_web::{App as Routes, HttpServer, web};
 use actors::{Clock, ManualClock};
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
-use domain::Timestamp;
+use domain::{DepartmentId, DoctorId, ScheduleId, Timestamp};
 use mimalloc::MiMalloc;
-use pati_service::http::{envelope, routes};
+use pati_service::http::{cors, envelope, routes};
 use pati_service::server::{self, Prepared};
 use pati_service::settings::Settings;
 use pati_service::tokens::{Identity, Subject};
 use seeding::Size;
-use storage::{Storage, StorageOptions};
+use storage::records::{BookedBefore, DepartmentRecord, DoctorRecord, ScheduleRecord};
+use storage::{Commit, Storage, StorageOptions, keys};
 
 #[path = "../actors/tests/seeding/mod.rs"]
 mod seeding;
@@ -33,6 +34,12 @@ const CONNECTIONS: usize = 64;
 const SLOTS: u16 = 40;
 /// Accounts beyond those of the submits, for whoever fills schedules and is refused.
 const OTHERS: u64 = 200;
+
+/// The department whose day is listed, and its doctors; each sees patients in the morning and in the afternoon.
+const LISTED_DEPARTMENT: u64 = 102;
+const LISTED_DOCTORS: u64 = 30;
+/// Connections that ask for lists while the others submit.
+const LISTING: usize = 8;
 
 /// A server of this process with its store in the target folder.
 struct Server {
@@ -53,11 +60,12 @@ impl Server {
         let storage = Storage::open(StorageOptions::new(&settings.storage.path, seeding::morning()));
         let storage = storage.expect("the store opens");
         // As many slots as criterion may use up: about twice what this server books in its time.
-        let schedules = if seeding::is_test() { 10 } else { 6_000 };
+        let schedules = if seeding::is_test() { 20 } else { 8_000 };
         let users = schedules * u64::from(SLOTS) / 2;
         let size =
             Size { schedules: schedules + 2, slots: SLOTS, users: users + OTHERS, members_per_user: 1 };
         seeding::seed(&storage, &seeding::vault(&storage, folder.path()), size);
+        seed_listed_department(&storage);
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(seeding::morning()));
         let prepared = Prepared::new(&settings, storage, clock, Arc::default()).expect("prepared");
         let (started, running) = mpsc::channel();
@@ -70,6 +78,7 @@ impl Server {
                     let noop = web::resource("/noop").route(web::get().to(async || envelope::ok_null()));
                     Routes::new()
                         .app_data(app.clone())
+                        .wrap(cors::allow(&[]))
                         .wrap(edge.clone())
                         .service(noop)
                         .configure(routes::all)
@@ -93,6 +102,42 @@ impl Server {
         let token = self.tokens[user as usize].as_str();
         wire::post("/pati_service/book_service/book/submit", &[("token", token)], &body)
     }
+}
+
+/// A department of thirty doctors with a text of usual length about each.
+fn seed_listed_department(storage: &Storage) {
+    const FIRST_DOCTOR: u64 = 900_001;
+    let department = DepartmentId::new(LISTED_DEPARTMENT).expect("an id");
+    let mut commit = Commit::new();
+    let ward = DepartmentRecord {
+        name: "中医科".to_owned(),
+        avatar: "https://pictures.example.cn/departments/102.png".to_owned(),
+        description: "针灸、推拿、内科调理".to_owned(),
+        location: "三楼".to_owned(),
+        enabled: true,
+    };
+    commit.put(&keys::department(seeding::tenant(), department), &ward);
+    for n in 0..LISTED_DOCTORS {
+        let doctor = DoctorId::new(FIRST_DOCTOR + n).expect("an id");
+        let record = DoctorRecord {
+            name: format!("医生{n}"),
+            title: "主任医师".to_owned(),
+            avatar: format!("https://pictures.example.cn/doctors/{doctor}.png"),
+            description: "从事临床工作二十余年，擅长常见病与疑难病的诊治。".to_owned(),
+            expertise: "失眠、颈椎病".to_owned(),
+            departments: vec![department],
+            enabled: true,
+        };
+        commit.put(&keys::doctor(seeding::tenant(), doctor), &record);
+        for half in [0, 1] {
+            let mut schedule = seeding::schedule(half, doctor, SLOTS);
+            schedule.id = ScheduleId::new(FIRST_DOCTOR + 2 * n + half).expect("an id");
+            schedule.department = department;
+            let record = ScheduleRecord { schedule, booked_before: BookedBefore::Never };
+            commit.put(&keys::schedule(seeding::tenant(), record.schedule.id), &record);
+        }
+    }
+    storage.commit(commit).wait().expect("seeded");
 }
 
 fn token(app: &pati_service::app::App, n: u64) -> String {
@@ -178,6 +223,71 @@ impl Load {
     }
 }
 
+/// How long the lists took that were asked for while the other connections submitted, and how much was submitted.
+struct Beside {
+    lists: Record,
+    submits: u64,
+}
+
+impl Load {
+    /// Lists over [`LISTING`] connections for a while; over the others, submits without a pause if there are any.
+    fn list_for(&mut self, duration: Duration, list: &[u8], submit: Option<Make<'_>>) -> Beside {
+        let (listing, submitting) = self.connections.split_at_mut(LISTING);
+        let submits = AtomicU64::new(0);
+        let is_over = AtomicBool::new(false);
+        let (submits_so_far, over) = (&submits, &is_over);
+        let started = Instant::now();
+        let mut lists = Record::default();
+        self.runtime.block_on(async {
+            let listers = listing.iter_mut().map(|connection| async move {
+                let mut latencies = Vec::new();
+                while started.elapsed() < duration {
+                    let sent = Instant::now();
+                    let (status, _) = connection.exchange(list).await.expect("answered");
+                    assert_eq!(status, 200);
+                    latencies.push(sent.elapsed());
+                }
+                over.store(true, Ordering::Relaxed);
+                latencies
+            });
+            let submitters = submitting.iter_mut().map(|connection| async move {
+                let Some(submit) = submit else { return };
+                while !over.load(Ordering::Relaxed) {
+                    let (status, _) = connection.exchange(&submit(0)).await.expect("answered");
+                    assert_eq!(status, 200);
+                    submits_so_far.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+            let all = futures_util::future::join(
+                futures_util::future::join_all(listers),
+                futures_util::future::join_all(submitters),
+            );
+            lists.latencies = all.await.0.concat();
+        });
+        lists.elapsed = started.elapsed();
+        lists.requests = lists.latencies.len() as u64;
+        Beside { lists, submits: submits.into_inner() }
+    }
+}
+
+/// Prints how much longer a list takes while everybody books than while nobody does.
+fn list_under_load(load: &mut Load, list: &[u8], submit: Make<'_>) {
+    let duration = Duration::from_millis(if seeding::is_test() { 5 } else { 3_000 });
+    let mut idle = load.list_for(duration, list, None).lists;
+    let Beside { mut lists, submits } = load.list_for(duration, list, Some(submit));
+    let per_second = submits as f64 / lists.elapsed.as_secs_f64();
+    let (idle_p99, p99) = (idle.percentile(99), lists.percentile(99));
+    println!(
+        "day list, {LISTING} connections: idle {:.0} requests/s, p50 {:.2?}, p99 {idle_p99:.2?}; beside {per_second:.0} \
+         submits/s {:.0} requests/s, p50 {:.2?}, p99 {p99:.2?}: {:.1} times the idle p99",
+        idle.rate(),
+        idle.percentile(50),
+        lists.rate(),
+        lists.percentile(50),
+        p99.as_secs_f64() / idle_p99.as_secs_f64(),
+    );
+}
+
 fn http_path(criterion: &mut Criterion) {
     let server = Server::start();
     let mut load = Load::connect(&server);
@@ -195,6 +305,11 @@ fn http_path(criterion: &mut Criterion) {
         seeding::schedule_id(listed)
     );
     let list = wire::get(&list, &[]);
+    let day = seeding::today().saturating_add_days(1);
+    let day = format!(
+        "/pati_service/tenant_service/schedule_by_date?deptId={LISTED_DEPARTMENT}&date={day}&pageSize={LISTED_DOCTORS}"
+    );
+    let day = wire::get(&day, &[]);
     let booked = AtomicU64::new(0);
     let submit = |_| {
         let k = booked.fetch_add(1, Ordering::Relaxed);
@@ -204,10 +319,11 @@ fn http_path(criterion: &mut Criterion) {
     };
     let refusal = |k| server.submit(full, 1 + (k % u64::from(SLOTS)) as u16, server.users + 100);
     let noops = bench(criterion, &mut load, "no-op", (&|_| noop.clone(), r#""status":"000""#));
-    let rows: [(&str, Make<'_>, &str); 3] = [
+    let rows: [(&str, Make<'_>, &str); 4] = [
         ("submit", &submit, r#""bookId":"#),
         ("refusal of a full schedule", &refusal, r#""status":"401004""#),
         ("list of free slots", &|_| list.clone(), r#""serialNo":1,"#),
+        ("day list of 30 rows", &|_| day.clone(), r#""total":30,"#),
     ];
     println!("no-op: {:.0} requests/s over {} requests", noops.rate(), noops.requests);
     println!("{:<28} {:>10} {:>8} {:>9} {:>9}", "", "requests/s", "of no-op", "p50", "p99");
@@ -221,6 +337,7 @@ fn http_path(criterion: &mut Criterion) {
         let share = 100.0 * record.rate() / noops.rate();
         println!("{name:<28} {:>10.0} {share:>7.1}% {p50:>9.2?} {p99:>9.2?}", record.rate());
     }
+    list_under_load(&mut load, &day, &submit);
 }
 
 /// Makes the `k`th request.

@@ -253,7 +253,7 @@ fn unzipped(reply: &Reply) -> Vec<u8> {
     plain
 }
 
-/// Seen to fail when every reply was compressed, when `Vary` was left out, and when images were compressed.
+/// Seen to fail when every reply was compressed, and when `Vary` was left out.
 #[tokio::test]
 async fn long_texts_are_compressed_for_who_accepts_it() -> io::Result<()> {
     let (_folder, clinic) = open(&[]);

@@ -105,7 +105,53 @@ fn gzip(plain: &[u8]) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::body::{BodyStream, to_bytes};
+    use actix_web::{HttpResponse, test as serving};
+
     use super::*;
+
+    /// What becomes of the encoding and the length of 4 KiB of this type.
+    async fn sent(content_type: &str, encoding: Option<&str>) -> (Option<String>, usize) {
+        let mut response = HttpResponse::Ok();
+        response.content_type(content_type);
+        if let Some(encoding) = encoding {
+            response.insert_header((CONTENT_ENCODING, encoding));
+        }
+        let reply = serving::TestRequest::default().to_srv_response(response.body(vec![b'a'; 4096]));
+        let reply = compress(reply.map_into_left_body::<BoxBody>(), Gzip::Accepted).await;
+        let encoding =
+            reply.headers().get(CONTENT_ENCODING).map(|value| value.to_str().expect("a name").to_owned());
+        let Ok(body) = to_bytes(reply.into_body()).await else { panic!("bytes in memory") };
+        (encoding, body.len())
+    }
+
+    /// Seen to fail when pictures were compressed, and when what is compressed already was.
+    #[actix_web::test]
+    async fn only_texts_are_compressed_and_only_once() {
+        for text in ["application/json", "text/html; charset=utf-8", "application/javascript"] {
+            let (encoding, length) = sent(text, None).await;
+            assert_eq!(encoding.as_deref(), Some("gzip"), "{text}");
+            assert!(length < 100, "{text}: {length}");
+        }
+        for picture in ["image/png", "image/jpeg", "application/octet-stream"] {
+            assert_eq!(sent(picture, None).await, (None, 4096), "{picture}");
+        }
+        assert_eq!(sent("application/json", Some("br")).await, (Some("br".to_owned()), 4096));
+    }
+
+    /// Seen to fail when the length of a stream was not looked at.
+    #[actix_web::test]
+    async fn a_stream_passes_as_it_is() {
+        let piece = Ok::<_, io::Error>(Bytes::from_static(&[b'a'; 4096]));
+        let stream = BodyStream::new(futures_util::stream::iter([piece]));
+        let response =
+            HttpResponse::Ok().content_type("application/json").message_body(stream).expect("a response");
+        let reply = serving::TestRequest::default().to_srv_response(response).map_into_left_body::<BoxBody>();
+        let reply = compress(reply, Gzip::Accepted).await;
+        assert!(reply.headers().get(CONTENT_ENCODING).is_none());
+        let Ok(body) = to_bytes(reply.into_body()).await else { panic!("bytes in memory") };
+        assert_eq!(body.len(), 4096);
+    }
 
     /// Seen to fail when `q=0` was not looked at, and when `*` outranked the name.
     #[test]
