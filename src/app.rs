@@ -8,6 +8,7 @@ use actors::{Availability, Clock, ScheduleDirectory};
 use domain::{Policy, TenantId, Timestamp};
 use storage::{Sequences, Storage, Vault};
 
+use crate::http::limits::SlowedAttempts;
 use crate::passwords::PasswordHasher;
 use crate::sms::Sms;
 use crate::tokens::Tokens;
@@ -39,6 +40,8 @@ pub struct App {
     pub passwords: PasswordHasher,
     /// Sends texts.
     pub sms: Sms,
+    /// The attempts at passwords that are made to wait.
+    pub slowed: SlowedAttempts,
     /// What the settings say about accounts and members.
     pub limits: Limits,
     /// How the server is reached from outside, without a slash at the end.
@@ -94,6 +97,8 @@ impl Drop for UnderWay {
 pub struct Limits {
     /// How long a login lasts.
     pub token_ttl: Duration,
+    /// Whether registering takes the consent to the privacy notice.
+    pub requires_privacy_consent: bool,
     /// Members (就诊人) an account may have.
     pub max_members_per_user: usize,
     /// Between two codes to the same phone; zero for no limit.

@@ -3,8 +3,8 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use actors::{Booker, Request, Target, Terms};
 use domain::{
-    Age, Booking, BookingId, Cancel, CancelBy, DepartmentId, DoctorId, MemberId, Reply, ScheduleId, SerialNo,
-    Status, TenantId,
+    Age, Booking, BookingId, Cancel, CancelBy, DepartmentId, DoctorId, Gender, MemberId, Reply, ScheduleId,
+    SerialNo, Status, TenantId,
 };
 use serde::Serialize;
 use storage::records::{BookingOwner, PatientPersonal};
@@ -43,7 +43,7 @@ struct Submitted {
 }
 
 #[derive(Serialize, ToSchema)]
-struct BookingRow {
+pub(super) struct BookingRow {
     #[serde(rename = "bookId")]
     id: String,
     #[serde(rename = "treaTime")]
@@ -276,7 +276,7 @@ pub async fn list(app: web::Data<App>, patient: Patient, params: Params) -> Resu
     Ok(envelope::ok(Page::new(page, total as u64, rows)))
 }
 
-fn row(app: &App, tenant: TenantId, booking: &Booking) -> Result<BookingRow, ApiError> {
+pub(super) fn row(app: &App, tenant: TenantId, booking: &Booking) -> Result<BookingRow, ApiError> {
     Ok(BookingRow {
         id: booking.id.to_string(),
         starts_at: app.policy.zone.date_time_text(booking.starts_at),
@@ -286,7 +286,8 @@ fn row(app: &App, tenant: TenantId, booking: &Booking) -> Result<BookingRow, Api
         kind: booking.kind.code(),
         doctor: booking.doctor.map(|id| id.to_string()),
         doctor_name: doctor_name(app, tenant, booking.doctor)?,
-        member_name: person(app, tenant, booking)?.name.as_str().to_owned(),
+        member_name: person(app, tenant, booking)?
+            .map_or_else(String::new, |person| person.name.as_str().to_owned()),
         visit_serial: visit_serial(booking),
         charge: booking.charge.code(),
     })
@@ -334,10 +335,12 @@ pub async fn detail(
         starts_at: zone.date_time_text(booking.starts_at),
         serial: booking.serial.get(),
         location: schedule.map(|stored| stored.record.schedule.location).unwrap_or_default(),
-        member_name: person.name.as_str().to_owned(),
-        member_gender: person.gender.code().to_string(),
-        member_age: Age::between(person.birthday, today).to_string(),
-        member_id_number: certificate_number(&person),
+        member_name: person.as_ref().map_or_else(String::new, |person| person.name.as_str().to_owned()),
+        member_gender: person.as_ref().map_or(Gender::Unknown, |person| person.gender).code().to_string(),
+        member_age: person
+            .as_ref()
+            .map_or_else(String::new, |person| Age::between(person.birthday, today).to_string()),
+        member_id_number: person.as_ref().map_or_else(String::new, certificate_number),
         booked_at: zone.date_time_text(booking.booked_at),
         charge: booking.charge.code(),
     }))
@@ -386,11 +389,12 @@ fn own_booking(app: &App, patient: Patient, id: BookingId) -> Result<Booking, Ap
     Ok(stored.ok_or(ErrorCode::BookingUnknown)?.record.0)
 }
 
-fn person(app: &App, tenant: TenantId, booking: &Booking) -> Result<PatientPersonal, ApiError> {
+/// Whom the booking is for; nobody is named once the file was erased with the account.
+fn person(app: &App, tenant: TenantId, booking: &Booking) -> Result<Option<PatientPersonal>, ApiError> {
     let key = keys::patient(tenant, booking.patient);
     let stored = app.storage.get(&key).map_err(ApiError::internal)?;
-    let record = stored.ok_or_else(|| ApiError::internal("a booking's patient is not stored"))?.record;
-    record.open(&app.vault, &key).map_err(ApiError::internal)
+    let opened = stored.map(|stored| stored.record.open(&app.vault, &key)).transpose();
+    opened.map_err(ApiError::internal)
 }
 
 fn department_name(app: &App, tenant: TenantId, id: DepartmentId) -> Result<String, ApiError> {

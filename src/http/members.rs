@@ -120,18 +120,23 @@ pub(super) fn certificate_number(person: &PatientPersonal) -> String {
 }
 
 /// A patient's file as it was read.
-struct OnFile {
+pub(super) struct OnFile {
     key: Key<PatientRecord>,
     version: Version,
-    personal: PatientPersonal,
+    record: PatientRecord,
+    pub(super) personal: PatientPersonal,
 }
 
-fn patient_on_file(app: &App, tenant: TenantId, patient: PatientId) -> Result<OnFile, ApiError> {
+pub(super) fn patient_on_file(app: &App, tenant: TenantId, patient: PatientId) -> Result<OnFile, ApiError> {
+    let file = find_file(app, tenant, patient)?;
+    file.ok_or_else(|| ApiError::internal("a patient that is referred to is not stored"))
+}
+
+fn find_file(app: &App, tenant: TenantId, patient: PatientId) -> Result<Option<OnFile>, ApiError> {
     let key = keys::patient(tenant, patient);
-    let stored = app.storage.get(&key).map_err(ApiError::internal)?;
-    let stored = stored.ok_or_else(|| ApiError::internal("a patient that is referred to is not stored"))?;
+    let Some(stored) = app.storage.get(&key).map_err(ApiError::internal)? else { return Ok(None) };
     let personal = stored.record.open(&app.vault, &key).map_err(ApiError::internal)?;
-    Ok(OnFile { key, version: stored.version, personal })
+    Ok(Some(OnFile { key, version: stored.version, record: stored.record, personal }))
 }
 
 /// A person as somebody entered them: the parts fit together.
@@ -190,6 +195,7 @@ impl Admission<'_> {
         for _ in 0..MAX_TRIES {
             let now = self.app.clock.now();
             let mut commit = Commit::new();
+            self.account.require_session(self.app, &mut commit)?;
             let patient = match self.find_patient(&mut commit)? {
                 Some(patient) => patient,
                 None => {
@@ -230,12 +236,15 @@ impl Admission<'_> {
         let key = self.idno_key();
         let Some(found) = self.app.storage.get(&key).map_err(ApiError::internal)? else { return Ok(None) };
         let patient = found.record.patient;
-        let file = patient_on_file(self.app, self.account.tenant, patient)?;
+        // Without a file it was erased since the number was read; the commit requires that the number is gone too.
+        let Some(file) = find_file(self.app, self.account.tenant, patient)? else { return Ok(None) };
         // Knowing a number is not enough to become its owner.
         if file.personal.name != self.person.name {
             return Err(ErrorCode::PatientMismatch.into());
         }
         commit.require_version(&key, found.version).require_version(&file.key, file.version);
+        // Written again as it is: whoever erases the file, because no account refers to it, finds it changed.
+        commit.put(&file.key, &file.record);
         Ok(Some(patient))
     }
 

@@ -14,6 +14,7 @@ use storage::{Commit, Existing, OsRandom, Sequences, Storage, StorageOptions, Va
 
 use crate::app::{App, Limits};
 use crate::http::codes::Codes;
+use crate::http::limits::SlowedAttempts;
 use crate::passwords::PasswordHasher;
 use crate::sms::{Sms, VerificationCode};
 use crate::tokens::Tokens;
@@ -40,12 +41,19 @@ impl Clinic {
 
     /// Makes a code work for registering, as if it had been sent.
     pub(in crate::http) async fn put_code(&self, phone: &Phone, code: &VerificationCode) {
-        let App { storage, vault, clock, .. } = &self.app;
-        let codes =
-            Codes { storage, vault, clock: clock.as_ref(), tenant: tenant(), purpose: CodePurpose::Register };
+        self.put_code_for(CodePurpose::Register, phone, code).await;
+    }
+
+    /// Makes a code work for any purpose, as if it had been sent.
+    pub(in crate::http) async fn put_code_for(
+        &self,
+        purpose: CodePurpose,
+        phone: &Phone,
+        code: &VerificationCode,
+    ) {
         let mut commit = Commit::new();
-        codes.put(&mut commit, phone, code, clock.now());
-        storage.commit(commit).await.expect("stored");
+        Codes::of(&self.app, tenant(), purpose).put(&mut commit, phone, code, self.clock.now());
+        self.app.storage.commit(commit).await.expect("stored");
     }
 }
 
@@ -88,8 +96,10 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
         passwords: PasswordHasher::new(2, 100),
         // Port 1 (tcpmux) is served by nobody.
         sms: Sms::webhook("http://127.0.0.1:1/").expect("a client"),
+        slowed: SlowedAttempts::at_most(1),
         limits: Limits {
             token_ttl: Duration::from_secs(600),
+            requires_privacy_consent: false,
             max_members_per_user: 3,
             sms_interval: Duration::from_secs(60),
             sms_per_phone_per_day: 10,
