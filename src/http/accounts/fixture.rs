@@ -8,11 +8,12 @@ use std::task::Poll;
 use std::time::Duration;
 
 use actors::{Availability, Clock, DirectoryConfig, ManualClock, ScheduleDirectory};
-use domain::{ClinicZone, Phone, Policy, TenantId, Timestamp};
-use storage::records::CodePurpose;
-use storage::{Commit, Existing, OsRandom, Sequences, Storage, StorageOptions, Vault};
+use domain::{ClinicZone, Phone, Policy, SessionId, TenantId, Timestamp, UserId};
+use storage::records::{CodePurpose, SessionRecord};
+use storage::{Commit, CommitError, Existing, OsRandom, Sequences, Storage, StorageOptions, Vault, keys};
 
 use crate::app::{App, Limits};
+use crate::http::caller::Patient;
 use crate::http::codes::Codes;
 use crate::http::limits::SlowedAttempts;
 use crate::passwords::PasswordHasher;
@@ -42,6 +43,19 @@ impl Clinic {
     /// Makes a code work for registering, as if it had been sent.
     pub(in crate::http) async fn put_code(&self, phone: &Phone, code: &VerificationCode) {
         self.put_code_for(CodePurpose::Register, phone, code).await;
+    }
+
+    /// The first session of an account that need not exist.
+    pub(in crate::http) async fn logged_in(&self, user: UserId) -> Patient {
+        let patient = Patient { tenant: tenant(), user, session: SessionId::new(1).expect("an id") };
+        let key = keys::session(tenant(), user, patient.session);
+        let record = SessionRecord { user, created_at: NOW, expires_at: NOW.plus(Duration::from_secs(600)) };
+        let mut commit = Commit::new();
+        commit.require_absent(&key).put(&key, &record);
+        match self.app.storage.commit(commit).await {
+            Ok(_) | Err(CommitError::Conflict { .. }) => patient,
+            Err(error) => panic!("not stored: {error}"),
+        }
     }
 
     /// Makes a code work for any purpose, as if it had been sent.

@@ -1,6 +1,6 @@
 //! What is accepted as a person, and who becomes a member, against a real store.
 
-use domain::{SessionId, UserId};
+use domain::UserId;
 use serde_json::json;
 use storage::Scan;
 
@@ -67,11 +67,7 @@ fn every_parameter_is_looked_at_before_any_two_are_compared() {
 
 /// Adds the person to the account with this number.
 async fn admit(clinic: &Clinic, user: u64, changes: &serde_json::Value) -> Result<MemberId, ErrorCode> {
-    let account = Patient {
-        tenant: tenant(),
-        user: UserId::new(user).expect("an id"),
-        session: SessionId::new(1).expect("an id"),
-    };
+    let account = clinic.logged_in(UserId::new(user).expect("an id")).await;
     let admission = Admission { app: &clinic.app, account, person: person(changes)? };
     admission.complete().await.map_err(|refusal| refusal.code())
 }
