@@ -4,7 +4,7 @@
 //! A login is a session record; the token is worth nothing without it. Whoever adds or ends sessions also writes the
 //! account's own record, so that of a login and a change of password at the same time one sees the other.
 
-use actix_web::{HttpRequest, web};
+use actix_web::HttpRequest;
 use domain::{Phone, SessionId, TenantId, UserId};
 use serde::Serialize;
 use storage::records::{PhoneRecord, SessionRecord, UserPersonal, UserRecord};
@@ -114,7 +114,7 @@ struct Claimant<'a> {
 impl<'a> Claimant<'a> {
     /// Waits for its turn where its address has sent many wrong passwords.
     async fn admitted(
-        app: &'a web::Data<App>,
+        app: &'a App,
         tenant: TenantId,
         request: &HttpRequest,
         password: Password,

@@ -178,6 +178,18 @@ fn parse_gender(text: &str) -> Result<Gender, ErrorCode> {
     Gender::from_code(code).ok_or(ErrorCode::ParameterMalformed)
 }
 
+/// Adds the person of these parameters to an account, for the tests of other parts.
+#[cfg(test)]
+pub(super) async fn admit_for_tests(
+    app: &App,
+    account: Patient,
+    body: &serde_json::Value,
+) -> Result<MemberId, ErrorCode> {
+    let params = Params::from_json(body.to_string().as_bytes()).map_err(|refusal| refusal.code())?;
+    let person = Person::read(&params).map_err(|refusal| refusal.code())?;
+    Admission { app, account, person }.complete().await.map_err(|refusal| refusal.code())
+}
+
 /// A person who is to become a member of an account.
 struct Admission<'a> {
     app: &'a App,

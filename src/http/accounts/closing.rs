@@ -22,6 +22,9 @@ use crate::http::params::Params;
 use crate::http::refusals::{MAX_TRIES, Outcome, outcome};
 use crate::passwords::Password;
 
+#[cfg(test)]
+mod tests;
+
 /// Records of a long range that are read at once: writers wait for a reader no longer than these take.
 const PIECE: usize = 500;
 

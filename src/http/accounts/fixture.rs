@@ -13,12 +13,16 @@ use storage::records::{CodePurpose, SessionRecord};
 use storage::{Commit, CommitError, Existing, OsRandom, Sequences, Storage, StorageOptions, Vault, keys};
 
 use crate::app::{App, Limits};
+use crate::http::accounts::registration::Registration;
 use crate::http::caller::Patient;
 use crate::http::codes::Codes;
 use crate::http::limits::SlowedAttempts;
-use crate::passwords::PasswordHasher;
+use crate::passwords::{Password, PasswordHasher};
 use crate::sms::{Sms, VerificationCode};
-use crate::tokens::Tokens;
+use crate::tokens::{Subject, Tokens};
+
+/// The password of every account here.
+pub(in crate::http) const PASSWORD: &str = "correct horse";
 
 /// When the tests begin: 2027-01-15, in the afternoon.
 pub(in crate::http) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -56,6 +60,19 @@ impl Clinic {
             Ok(_) | Err(CommitError::Conflict { .. }) => patient,
             Err(error) => panic!("not stored: {error}"),
         }
+    }
+
+    /// Opens an account for a phone, by a code that was never sent.
+    pub(in crate::http) async fn registered(&self, number: u8) -> Patient {
+        let code = VerificationCode::parse("123456").expect("six digits");
+        self.put_code(&phone(number), &code).await;
+        let registration =
+            Registration { app: &self.app, tenant: tenant(), phone: phone(number), code, notice: None };
+        let password = Password::parse(PASSWORD).expect("long enough");
+        let answer = registration.complete(password).await.expect("registered");
+        let identity = self.app.tokens.verify(&answer.token, self.clock.now()).expect("genuine");
+        let Subject::Patient(user) = identity.subject else { panic!("a patient") };
+        Patient { tenant: tenant(), user, session: identity.session }
     }
 
     /// Makes a code work for any purpose, as if it had been sent.
