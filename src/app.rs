@@ -8,6 +8,7 @@ use actors::{Availability, Clock, ScheduleDirectory};
 use domain::{Phone, Policy, TenantId, Timestamp};
 use storage::{Sequences, Storage, Vault};
 
+use crate::http::limits::SlowedAttempts;
 use crate::metrics::Metrics;
 use crate::passwords::PasswordHasher;
 use crate::sms::{Sms, SmsError, Template};
@@ -40,6 +41,8 @@ pub struct App {
     pub passwords: PasswordHasher,
     /// Sends texts.
     pub sms: Sms,
+    /// The attempts at passwords that are made to wait.
+    pub slowed: SlowedAttempts,
     /// What the settings say about accounts and members.
     pub limits: Limits,
     /// What monitors are told.
@@ -97,6 +100,8 @@ impl Drop for UnderWay {
 pub struct Limits {
     /// How long a login lasts.
     pub token_ttl: Duration,
+    /// Whether registering takes the consent to the privacy notice.
+    pub requires_privacy_consent: bool,
     /// Members (就诊人) an account may have.
     pub max_members_per_user: usize,
     /// Between two codes to the same phone; zero for no limit.

@@ -2,15 +2,22 @@
 //!
 //! A hash takes 19 MiB and some 20 ms on purpose, so how many run at once and how many wait is bounded: a flood of
 //! logins must cost neither the memory of the machine nor the time of those who book.
+//!
+//! A password is kept in Unicode's form NFC, as RFC 8265 (OpaqueString) has it: the same key of two phones may send an
+//! accent, or a syllable of Hangul, in one piece or in several, and the patient sees no difference. Nothing else is
+//! changed: case and width tell passwords apart.
 
+use std::collections::HashSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
+use domain::Phone;
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use unicode_normalization::UnicodeNormalization;
 
 /// OWASP Password Storage Cheat Sheet, second of its equal choices for argon2id: 19 MiB, 2 passes, 1 lane.
 const MEMORY_KIB: u32 = 19_456;
@@ -22,6 +29,17 @@ const LANES: u32 = 1;
 const NOBODYS_HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$Cl1HiwckfGSO0rnKVFP2bQ$cJBERxjTV69xBRUsNYKUGx4jk+t2Ey2rcaKvGI9cWwo";
 
+/// The shortest and the longest password, in characters (Unicode scalar values).
+const MIN_CHARACTERS: usize = 8;
+const MAX_CHARACTERS: usize = 64;
+
+/// No character has more than four when it is taken apart (UAX 15, maximum expansion of NFD).
+const MAX_PIECES_OF_A_CHARACTER: usize = 4;
+
+/// The passwords that are tried first, in lower case: the most common of at least 8 characters, worldwide and in China.
+static COMMON: LazyLock<HashSet<&str>> =
+    LazyLock::new(|| include_str!("passwords/common.txt").lines().collect());
+
 /// A password as a patient chose it: 8 to 64 characters of any script.
 #[derive(Clone)]
 pub struct Password(Box<str>);
@@ -31,18 +49,36 @@ pub struct Password(Box<str>);
 #[error("a password has 8 to 64 characters")]
 pub struct PasswordLength;
 
+/// The password is one of those that are tried first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the password is too easy to guess")]
+pub struct WeakPassword;
+
 impl Password {
-    /// Takes 8 to 64 characters.
+    /// Takes 8 to 64 characters, counted after they are composed (NFC).
     ///
     /// # Errors
     /// When there are fewer or more.
     pub fn parse(text: &str) -> Result<Self, PasswordLength> {
-        // No need to count the characters of what is far too long.
-        let length = text.chars().take(65).count();
-        if !(8..=64).contains(&length) {
+        // What is far too long is not worth composing.
+        const MAX_PIECES: usize = MAX_CHARACTERS * MAX_PIECES_OF_A_CHARACTER;
+        if text.chars().take(MAX_PIECES + 1).count() > MAX_PIECES {
             return Err(PasswordLength);
         }
-        Ok(Self(text.into()))
+        let composed: String = text.nfc().collect();
+        match composed.chars().count() {
+            MIN_CHARACTERS..=MAX_CHARACTERS => Ok(Self(composed.into())),
+            _ => Err(PasswordLength),
+        }
+    }
+
+    /// Refuses what is tried first: the common passwords in whatever case, and the phone of the account.
+    ///
+    /// # Errors
+    /// [`WeakPassword`]
+    pub fn refuse_weak(&self, phone: &Phone) -> Result<(), WeakPassword> {
+        let is_common = COMMON.contains(self.0.to_lowercase().as_str());
+        if is_common || &*self.0 == phone.as_str() { Err(WeakPassword) } else { Ok(()) }
     }
 }
 
@@ -174,6 +210,52 @@ mod tests {
         }
         for refused in ["", "1234567", &"字".repeat(7), &"字".repeat(65), &"x".repeat(100_000)] {
             assert_eq!(Password::parse(refused).map(|_| ()), Err(PasswordLength));
+        }
+    }
+
+    /// Seen to fail when the length was that of the text before it was composed, and when nothing was composed.
+    #[test]
+    fn a_password_is_the_same_however_its_characters_are_put_together() {
+        // Hangul in syllables and in their letters, and an accent in one piece and in two.
+        for (composed, apart) in
+            [("\u{d55c}\u{ae00}\u{be44}\u{bc00}\u{bc88}\u{d638}\u{c785}\u{b2c8}", 8), ("caf\u{e9} 1234", 9)]
+        {
+            let pieces: String = composed.nfd().collect();
+            assert_ne!(pieces, composed);
+            let password = password(&pieces);
+            assert_eq!(&*password.0, composed);
+            assert_eq!(password.0.chars().count(), apart);
+        }
+        assert!(Password::parse(&"\u{d55c}".nfd().collect::<String>().repeat(64)).is_ok());
+        assert!(Password::parse(&"e\u{301}".repeat(7)).is_err(), "seven characters in fourteen pieces");
+        assert!(Password::parse(&"\u{301}".repeat(100_000)).is_err());
+        assert_ne!(&*password("ＡＢＣＤ1234").0, "ABCD1234", "width tells passwords apart");
+    }
+
+    /// Seen to fail when the list was compared in the case that the patient typed.
+    #[test]
+    fn what_is_tried_first_is_weak() {
+        let phone = Phone::parse("13800000001").expect("a phone");
+        for weak in
+            ["12345678", "88888888", "Password", "QWERTYUIOP", "woaini1314", "5201314520", "13800000001"]
+        {
+            assert_eq!(password(weak).refuse_weak(&phone), Err(WeakPassword), "{weak}");
+        }
+        for strong in ["correct horse 9", "13800000002", "密码密码密码密码"] {
+            assert_eq!(password(strong).refuse_weak(&phone), Ok(()), "{strong}");
+        }
+    }
+
+    /// A line that no password can be equal to would protect nobody.
+    #[test]
+    fn every_line_of_the_common_passwords_is_one_that_could_be_chosen() {
+        assert!(COMMON.len() >= 300, "{}", COMMON.len());
+        assert_eq!(include_str!("passwords/common.txt").lines().count(), COMMON.len(), "a line stands twice");
+        for line in COMMON.iter() {
+            let parsed = Password::parse(line).map(|password| password.0);
+            assert_eq!(parsed.as_deref(), Ok(*line));
+            assert_eq!(line.to_lowercase(), *line);
+            assert_eq!(line.trim(), *line, "parameters are trimmed");
         }
     }
 

@@ -20,6 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{App, Draining, Limits};
 use crate::demo;
+use crate::http::limits::SlowedAttempts;
 use crate::http::params::BodyWithin;
 use crate::http::request_id::{Edge, FailureStatus};
 use crate::http::security::Transport;
@@ -45,6 +46,9 @@ const MAX_WAITING: usize = 4096;
 
 /// Passwords that may wait to be hashed; each takes some 20 ms of a core.
 const MAX_WAITING_PASSWORDS: usize = 64;
+
+/// Attempts at passwords that may be made to wait at once, from addresses with many wrong ones.
+const MAX_SLOWED_ATTEMPTS: usize = 64;
 
 /// An actor that nobody has asked for this long gives its memory back.
 const IDLE_AFTER: Duration = Duration::from_secs(5 * 60);
@@ -239,6 +243,7 @@ impl Prepared {
             tokens: self.tokens,
             passwords: PasswordHasher::new(cores, MAX_WAITING_PASSWORDS),
             sms: self.sms,
+            slowed: SlowedAttempts::at_most(MAX_SLOWED_ATTEMPTS),
             limits: limits(&self.settings),
             metrics: self.metrics,
             public_url: self.settings.public_url(),
@@ -250,6 +255,7 @@ impl Prepared {
 fn limits(settings: &Settings) -> Limits {
     Limits {
         token_ttl: settings.auth.token_ttl(),
+        requires_privacy_consent: settings.auth.require_privacy_consent,
         max_members_per_user: settings.booking.max_members_per_user.into(),
         sms_interval: Duration::from_secs(settings.sms.per_phone_interval_seconds.into()),
         sms_per_phone_per_day: settings.sms.per_phone_per_day,

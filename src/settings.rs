@@ -140,11 +140,13 @@ pub struct Auth {
     /// Minutes until staff has to log in again.
     #[serde(deserialize_with = "between::<_, _, 1, 525_600>")]
     pub staff_token_ttl_minutes: u32,
+    /// Whether an account is opened only for who agrees to the privacy notice.
+    pub require_privacy_consent: bool,
 }
 
 impl Default for Auth {
     fn default() -> Self {
-        Self { token_ttl_minutes: 10_080, staff_token_ttl_minutes: 720 }
+        Self { token_ttl_minutes: 10_080, staff_token_ttl_minutes: 720, require_privacy_consent: false }
     }
 }
 

@@ -93,12 +93,14 @@ pub enum Template<'c> {
     Register(&'c VerificationCode),
     /// The code for a new password.
     Reset(&'c VerificationCode),
-    /// The code for giving up the phone of an account.
+    /// The code by which an account gives up this phone.
     LeavePhone(&'c VerificationCode),
-    /// The code for taking the phone for an account.
+    /// The code by which an account takes this phone.
     TakePhone(&'c VerificationCode),
-    /// Somebody wanted to register a phone that has an account: its owner is told, and gets no code.
+    /// Somebody wanted an account for a phone that has one: its owner is told, and gets no code.
     AlreadyRegistered,
+    /// Somebody wanted a new password for a phone that has no account: its owner is told, and gets no code.
+    NoAccount,
 }
 
 impl<'c> Template<'c> {
@@ -110,6 +112,7 @@ impl<'c> Template<'c> {
             Self::LeavePhone(_) => "leave_phone",
             Self::TakePhone(_) => "take_phone",
             Self::AlreadyRegistered => "already_registered",
+            Self::NoAccount => "no_account",
         }
     }
 
@@ -118,7 +121,7 @@ impl<'c> Template<'c> {
             Self::Register(code) | Self::Reset(code) | Self::LeavePhone(code) | Self::TakePhone(code) => {
                 Some(code.as_str())
             }
-            Self::AlreadyRegistered => None,
+            Self::AlreadyRegistered | Self::NoAccount => None,
         }
     }
 }

@@ -124,7 +124,21 @@ async fn parameters_of_accounts_are_named() -> io::Result<()> {
     }
     let register = json!({"phone": people::phone(3), "verCode": "123456", "password": PASSWORD});
     let member = member_of(3);
+    let reset = json!({"phone": people::phone(3), "verCode": "123456", "newPassword": PASSWORD});
+    let change = json!({"oldPassword": PASSWORD, "newPassword": PASSWORD});
+    let move_to = json!({"oldVerCode": "123456", "newPhone": people::phone(3), "newVerCode": "123456"});
     for (path, full, name, label, wrong) in [
+        ("reset_password", &reset, "phone", "手机号", json!("1")),
+        ("reset_password", &reset, "verCode", "验证码", json!("12345")),
+        ("reset_password", &reset, "newPassword", "新密码", json!("short")),
+        ("reset_password/phone_identifying_code_validate", &reset, "phone", "手机号", json!("1")),
+        ("reset_password/phone_identifying_code_validate", &reset, "verCode", "验证码", json!("12345")),
+        ("change_password", &change, "oldPassword", "旧密码", json!("short")),
+        ("change_password", &change, "newPassword", "新密码", json!("short")),
+        ("change_phone", &move_to, "oldVerCode", "原手机验证码", json!("a")),
+        ("change_phone", &move_to, "newPhone", "新手机号", json!("1")),
+        ("change_phone", &move_to, "newVerCode", "新手机验证码", json!("a")),
+        ("close_account", &register, "password", "密码", json!("short")),
         ("register", &register, "phone", "手机号", json!("1")),
         ("register", &register, "verCode", "验证码", json!("12345")),
         ("register", &register, "password", "密码", json!("short")),
@@ -241,7 +255,13 @@ async fn an_account_has_ten_members_at_most() -> io::Result<()> {
 }
 
 /// Every route that wants a login.
-const LOGGED_IN_ROUTES: [(&str, &str); 8] = [
+const LOGGED_IN_ROUTES: [(&str, &str); 14] = [
+    ("POST", "patient_service/change_password"),
+    ("POST", "patient_service/logout"),
+    ("GET", "patient_service/phone/identifying_code"),
+    ("POST", "patient_service/change_phone"),
+    ("GET", "patient_service/myinfo/export"),
+    ("POST", "patient_service/close_account"),
     ("GET", "patient_service/members"),
     ("POST", "patient_service/member"),
     ("POST", "book_service/book/presubmit"),

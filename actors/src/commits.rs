@@ -5,7 +5,7 @@
 
 use domain::{Booking, DailyVisits, Event, Schedule, UserId};
 use storage::records::{
-    ActiveEntry, BookedBefore, BookingOwner, BookingRecord, MembersRecord, Miss, NoShowRecord,
+    ActiveEntry, BookedBefore, BookingOwner, BookingRecord, MembersRecord, Miss, NoShowRecord, PatientRecord,
     ScheduleAtRecord, ScheduleRecord, SlotRecord, VisitRecord,
 };
 use storage::{Commit, Key, ReadError, Version, keys};
@@ -20,6 +20,8 @@ const VISIT_KEPT_DAYS: i32 = 2;
 #[derive(Default)]
 pub(crate) struct Guards {
     pub(crate) members: Option<(Key<MembersRecord>, Version)>,
+    /// The file of a patient whom no account answers for: it may be erased meanwhile.
+    pub(crate) patient: Option<(Key<PatientRecord>, Version)>,
     pub(crate) no_show: Option<(Key<NoShowRecord>, Version)>,
     pub(crate) active: Vec<ActiveFact>,
 }
@@ -50,6 +52,9 @@ pub(crate) fn commit_of(
         }
     }
     if let Some((key, version)) = guards.members {
+        writer.commit.require_version(&key, version);
+    }
+    if let Some((key, version)) = guards.patient {
         writer.commit.require_version(&key, version);
     }
     if let Some((key, version)) = guards.no_show {

@@ -114,8 +114,9 @@ fn submit(
         }
         Booker::Desk { staff, patient } => {
             let key = keys::patient(setting.tenant(), patient);
-            let known = setting.shared.storage.contains(&key)?;
-            (domain::Booker::Desk { staff }, known.then_some(patient))
+            let version = setting.shared.storage.version(&key)?;
+            guards.patient = Some((key, version));
+            (domain::Booker::Desk { staff }, (version != Version::ABSENT).then_some(patient))
         }
     };
     let patient = match patient {

@@ -5,7 +5,7 @@ use std::future::{Ready, ready};
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpRequest, dev, web};
 use domain::{SessionId, TenantId, UserId};
-use storage::keys;
+use storage::{Commit, Version, keys};
 
 use super::error::{ApiError, ErrorCode};
 use crate::app::App;
@@ -47,6 +47,22 @@ impl Tenant {
 }
 
 impl Patient {
+    /// Makes `commit` depend on the login, so that nothing is written for who has meanwhile logged out, been logged
+    /// out or closed the account.
+    ///
+    /// # Errors
+    /// 0401 when the login has ended already.
+    pub fn require_session(&self, app: &App, commit: &mut Commit) -> Result<(), ApiError> {
+        let session = keys::session(self.tenant, self.user, self.session);
+        match app.storage.version(&session).map_err(ApiError::internal)? {
+            Version::ABSENT => Err(ErrorCode::NotLoggedIn.into()),
+            version => {
+                commit.require_version(&session, version);
+                Ok(())
+            }
+        }
+    }
+
     fn of(request: &HttpRequest) -> Result<Self, ApiError> {
         let app = app_of(request)?;
         let named = named_tenant(request)?;

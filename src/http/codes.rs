@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use actix_web::{rt, web};
 use actors::Clock;
 use domain::{Phone, TenantId, Timestamp};
 use storage::records::{CodePurpose, CodeRecord};
@@ -58,6 +59,13 @@ enum Verdict {
     /// To be counted before it is told, so that nobody learns anything from a try that does not count.
     Wrong,
     Refused(ErrorCode),
+}
+
+impl<'a> Codes<'a> {
+    /// Those of this clinic for this purpose.
+    pub fn of(app: &'a App, tenant: TenantId, purpose: CodePurpose) -> Self {
+        Self { storage: &app.storage, vault: &app.vault, clock: app.clock.as_ref(), tenant, purpose }
+    }
 }
 
 impl Codes<'_> {
@@ -121,44 +129,65 @@ fn judge(record: &CodeRecord, hash: &Blind, now: Timestamp) -> Verdict {
     if record.matches(hash) { Verdict::Right } else { Verdict::Wrong }
 }
 
-/// Sends a code for this purpose to `phone`, within the limits.
-///
-/// To a phone that has an account already, and that somebody wants for theirs, goes a text that says so. It gets a
-/// stored code all the same, which nobody is told: from outside, the two cannot be told apart by anything that follows.
-///
-/// # Errors
-/// 0429 over a limit; 0502 when the provider failed; the failures of a commit.
-pub async fn send(
-    app: &App,
-    tenant: TenantId,
-    phone: &Phone,
-    network: ClientNetwork,
-    purpose: CodePurpose,
-) -> Result<(), ApiError> {
-    let (storage, clock) = (&app.storage, app.clock.as_ref());
-    let vault: &Vault = &app.vault;
-    let limits = SmsLimits { storage, vault, clock, limits: &app.limits, tenant };
-    let codes = Codes { storage, vault, clock, tenant, purpose };
-    let account = keys::phone(tenant, &vault.blind_phone(tenant, phone));
-    let is_registered = storage.contains(&account).map_err(ApiError::internal)?;
-    let code = VerificationCode::random().map_err(ApiError::internal)?;
+/// A code that somebody asks for.
+#[derive(Debug)]
+pub struct CodeRequest {
+    /// The clinic.
+    pub tenant: TenantId,
+    /// What it is for.
+    pub purpose: CodePurpose,
+    /// Where it is sent.
+    pub phone: Phone,
+    /// Who asks.
+    pub network: ClientNetwork,
+}
 
-    let reservation =
-        limits.reserve(phone, network, |commit, now| codes.put(commit, phone, &code, now)).await?;
-    let template = match purpose {
-        CodePurpose::Register | CodePurpose::TakePhone if is_registered => Template::AlreadyRegistered,
-        CodePurpose::Register => Template::Register(&code),
-        CodePurpose::Reset => Template::Reset(&code),
-        CodePurpose::LeavePhone => Template::LeavePhone(&code),
-        CodePurpose::TakePhone => Template::TakePhone(&code),
-    };
-    let Err(error) = app.send_text(tenant, phone, template).await else { return Ok(()) };
-
-    tracing::warn!(tenant = tenant.get(), template = template.name(), error = %error, "a text was not sent");
-    if !error.reached_provider()
-        && let Err(error) = limits.release(&reservation).await
-    {
-        tracing::warn!(tenant = tenant.get(), error = %error, "a text that was not sent stays counted");
+impl CodeRequest {
+    /// Sends the code within the limits.
+    ///
+    /// A phone that must not have an account and has one, or must have one and has none, gets a text that says so. A
+    /// code is stored for it all the same, which nobody is told, and the text takes the same way as a code: by reply,
+    /// count, time and everything that follows, who asks cannot tell the two apart. Only who holds the phone can.
+    ///
+    /// # Errors
+    /// 0429 over a limit; 0502 when the provider failed; the failures of a commit.
+    pub async fn send(self, app: web::Data<App>) -> Result<(), ApiError> {
+        // A task of its own, because a client that hangs up must not stop it between counting and sending.
+        rt::spawn(async move { self.send_from(&app).await }).await.map_err(ApiError::internal)?
     }
-    Err(ErrorCode::SmsFailed.into())
+
+    pub(super) async fn send_from(&self, app: &App) -> Result<(), ApiError> {
+        let Self { tenant, purpose, phone, network } = self;
+        let (storage, clock) = (&app.storage, app.clock.as_ref());
+        let vault: &Vault = &app.vault;
+        let limits = SmsLimits { storage, vault, clock, limits: &app.limits, tenant: *tenant };
+        let codes = Codes::of(app, *tenant, *purpose);
+        let account = keys::phone(*tenant, &vault.blind_phone(*tenant, phone));
+        let has_account = storage.contains(&account).map_err(ApiError::internal)?;
+        let code = VerificationCode::random().map_err(ApiError::internal)?;
+
+        let reservation =
+            limits.reserve(phone, *network, |commit, now| codes.put(commit, phone, &code, now)).await?;
+        let template = template(*purpose, has_account, &code);
+        let Err(error) = app.send_text(*tenant, phone, template).await else { return Ok(()) };
+
+        tracing::warn!(tenant = tenant.get(), template = template.name(), error = %error, "a text was not sent");
+        if !error.reached_provider()
+            && let Err(error) = limits.release(&reservation).await
+        {
+            tracing::warn!(tenant = tenant.get(), error = %error, "a text that was not sent stays counted");
+        }
+        Err(ErrorCode::SmsFailed.into())
+    }
+}
+
+fn template(purpose: CodePurpose, has_account: bool, code: &VerificationCode) -> Template<'_> {
+    match (purpose, has_account) {
+        (CodePurpose::Register | CodePurpose::TakePhone, true) => Template::AlreadyRegistered,
+        (CodePurpose::Register, false) => Template::Register(code),
+        (CodePurpose::TakePhone, false) => Template::TakePhone(code),
+        (CodePurpose::Reset, true) => Template::Reset(code),
+        (CodePurpose::Reset, false) => Template::NoAccount,
+        (CodePurpose::LeavePhone, _) => Template::LeavePhone(code),
+    }
 }

@@ -43,6 +43,8 @@ pub enum ErrorCode {
     TooOften,
     /// More requests wait already than the server will serve in time.
     Busy,
+    /// The new phone is the one that the account has.
+    PhoneUnchanged,
     /// The verification code (验证码) is wrong, expired or used.
     CodeWrong,
     /// The verification code was tried too often and is void.
@@ -57,8 +59,6 @@ pub enum ErrorCode {
     PasswordWeak,
     /// The privacy notice (隐私政策) was not agreed to.
     ConsentMissing,
-    /// The new phone is the one that the account has.
-    PhoneUnchanged,
     /// The account cannot be closed while it has live bookings.
     AccountHasBookings,
     /// The idempotency key was used before with other content.
@@ -182,6 +182,7 @@ pub const TABLE: [Row; 59] = [
     row(E::ParameterMalformed,  "0001",   400, "{字段}格式不正确", Never),
     row(E::TooOften,            "0429",   429, "操作过于频繁，请稍后再试", WhenPermitted),
     row(E::Busy,                "0503",   503, "系统繁忙，请稍后重试", AfterSeconds(1)),
+    row(E::PhoneUnchanged,      "400008", 409, "新手机号与当前手机号相同，请更换", Never),
     row(E::CodeWrong,           "400002", 409, "验证码错误或已失效，请核对或重新获取", Never),
     row(E::CodeExhausted,       "400004", 409, "验证码错误次数过多，请重新获取", Never),
     row(E::PhoneTaken,          "400001", 409, "手机号已注册，请直接登录", Never),
@@ -189,7 +190,6 @@ pub const TABLE: [Row; 59] = [
     row(E::OldPasswordWrong,    "400005", 409, "旧密码错误，请核对后重试", Never),
     row(E::PasswordWeak,        "400006", 409, "密码过于简单，请更换其他密码", Never),
     row(E::ConsentMissing,      "400007", 409, "请先阅读并同意隐私政策", Never),
-    row(E::PhoneUnchanged,      "400008", 409, "新手机号与当前手机号相同，请更换", Never),
     row(E::AccountHasBookings,  "400009", 409, "还有未就诊的预约，请先取消后再注销", Never),
     row(E::IdempotencyConflict, "401013", 409, "重复提交的内容与之前不一致，请刷新页面后重试", Never),
     row(E::NotFound,            "0404",   404, "记录不存在，请刷新后重试", Never),

@@ -1,5 +1,5 @@
-//! How many texts a phone may get and an address may ask for. A text costs the clinic money and annoys who did not
-//! ask for it.
+//! How many texts a phone may get and an address may ask for, and how many wrong passwords they may send. A text costs
+//! the clinic money and annoys who did not ask for it; a password is guessed by trying.
 //!
 //! Limits are rolling windows. What was sent is stored, so that a restart forgets nothing, and the records are
 //! guarded by their versions, so that of two requests at once only one is within the limit.
@@ -12,14 +12,17 @@ use actors::Clock;
 use domain::{Phone, TenantId, Timestamp};
 use ipnet::IpNet;
 use storage::records::{LimitKind, LimitRecord};
-use storage::{Commit, Key, Storage, Vault, Version, keys};
+use storage::{Blind, Commit, Key, Storage, Vault, Version, keys};
 
 use super::error::{ApiError, ErrorCode};
 use super::refusals::{MAX_TRIES, Outcome, outcome};
 use crate::app::Limits;
 
+mod attempts;
 #[cfg(test)]
 mod tests;
+
+pub use attempts::{PasswordAttempts, SlowedAttempts, Unlocked};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -58,6 +61,11 @@ impl ClientNetwork {
         Self::around(client)
     }
 
+    /// What stands for it in keys.
+    fn blind(self, vault: &Vault, tenant: TenantId) -> Blind {
+        vault.blind(&format!("address/{tenant}"), &self.0.to_string())
+    }
+
     /// The network around one address.
     pub(super) fn around(address: IpAddr) -> Self {
         match address {
@@ -77,7 +85,7 @@ fn address_of(hop: &str) -> Option<IpAddr> {
     address.ok().map(|address| address.to_canonical())
 }
 
-/// At most so many texts in any period so long.
+/// At most so many texts, or wrong passwords, in any period so long.
 #[derive(Clone, Copy, Debug)]
 struct Window {
     span: Duration,
@@ -91,7 +99,7 @@ impl Window {
         (most > 0 && !span.is_zero()).then_some(Self { span, most })
     }
 
-    /// Whether a text sent at `at` counts. One from the future counts for as long ahead as one from the past does
+    /// Whether what was sent at `at` counts. One from the future counts for as long ahead as one from the past does
     /// behind, so that a clock which was wrong by a year does not silence a phone for a year.
     fn covers(self, at: Timestamp, now: Timestamp) -> bool {
         now.since(at).max(at.since(now)) < self.span
@@ -130,6 +138,11 @@ impl Counter {
         record.sent_at.push(at);
         record.sent_at.sort_unstable();
         record
+    }
+
+    fn read(&self, storage: &Storage) -> Result<(Version, LimitRecord), ApiError> {
+        let stored = storage.get(&self.key).map_err(ApiError::internal)?;
+        Ok(stored.map_or((Version::ABSENT, LimitRecord::default()), |stored| (stored.version, stored.record)))
     }
 
     /// Stores the record, or removes it where nothing is left to count.
@@ -180,7 +193,7 @@ impl SmsLimits<'_> {
             let mut commit = Commit::new();
             let mut wait = Duration::ZERO;
             for counter in &counters {
-                let (read, record) = self.read(counter)?;
+                let (read, record) = counter.read(self.storage)?;
                 wait = wait.max(counter.wait(&record, now));
                 counter.put(&mut commit, read, &counter.with(record, now));
             }
@@ -204,7 +217,7 @@ impl SmsLimits<'_> {
         for _ in 0..MAX_TRIES {
             let mut commit = Commit::new();
             for counter in &reservation.counters {
-                let (read, mut record) = self.read(counter)?;
+                let (read, mut record) = counter.read(self.storage)?;
                 // Others may have been counted in the same millisecond: one of them is as good as another.
                 if let Some(place) = record.sent_at.iter().position(|at| *at == reservation.at) {
                     record.sent_at.remove(place);
@@ -222,7 +235,7 @@ impl SmsLimits<'_> {
     fn counters(&self, phone: &Phone, network: ClientNetwork) -> Vec<Counter> {
         let (vault, tenant, limits) = (self.vault, self.tenant, self.limits);
         let phone = vault.blind_phone(tenant, phone);
-        let address = vault.blind(&format!("address/{tenant}"), &network.0.to_string());
+        let address = network.blind(vault, tenant);
         let counters = [
             Counter {
                 key: keys::limit(tenant, LimitKind::SmsToPhone, &phone),
@@ -243,10 +256,5 @@ impl SmsLimits<'_> {
             },
         ];
         counters.into_iter().filter(|counter| !counter.windows.is_empty()).collect()
-    }
-
-    fn read(&self, counter: &Counter) -> Result<(Version, LimitRecord), ApiError> {
-        let stored = self.storage.get(&counter.key).map_err(ApiError::internal)?;
-        Ok(stored.map_or((Version::ABSENT, LimitRecord::default()), |stored| (stored.version, stored.record)))
     }
 }

@@ -164,6 +164,18 @@ pub async fn make_default(
     Ok(envelope::ok_null())
 }
 
+/// Adds the person of these parameters to an account, for the tests of other parts.
+#[cfg(test)]
+pub(super) async fn admit_for_tests(
+    app: &App,
+    account: Patient,
+    body: &serde_json::Value,
+) -> Result<MemberId, super::error::ErrorCode> {
+    let params = Params::from_json(body.to_string().as_bytes()).map_err(|refusal| refusal.code())?;
+    let person = Person::read(&params).map_err(|refusal| refusal.code())?;
+    Admission { app, account, person }.complete().await.map_err(|refusal| refusal.code())
+}
+
 fn member_of(params: &Params) -> Result<MemberId, ApiError> {
     params.required("memberId", "就诊人ID")?.parse(MemberId::parse)
 }

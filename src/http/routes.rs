@@ -44,12 +44,17 @@ pub fn probes(config: &mut ServiceConfig) {
 #[rustfmt::skip]
 pub fn contract() -> Vec<Endpoint> {
     vec![
-        get("/patient_service/register/phone_identifying_code", accounts::register_code),
-        post("/patient_service/register", accounts::register),
-        post("/patient_service/login", accounts::login),
-        get("/patient_service/phone/identifying_code", accounts::phone::send_code),
-        post("/patient_service/change_phone", accounts::phone::change),
-        get("/patient_service/myinfo/export", accounts::export::export),
+        get("/patient_service/register/phone_identifying_code", accounts::registration::register_code),
+        post("/patient_service/register", accounts::registration::register),
+        get("/patient_service/reset_password/phone_identifying_code", accounts::passwords::reset_code),
+        post("/patient_service/reset_password/phone_identifying_code_validate", accounts::passwords::validate_reset_code),
+        post("/patient_service/reset_password", accounts::passwords::reset),
+        post("/patient_service/login", accounts::login::login),
+        post("/patient_service/change_password", accounts::passwords::change),
+        post("/patient_service/logout", accounts::login::logout),
+        get("/patient_service/phone/identifying_code", accounts::phones::change_code),
+        post("/patient_service/change_phone", accounts::phones::change),
+        get("/patient_service/myinfo/export", accounts::own_data::export),
         post("/patient_service/close_account", accounts::closing::close),
 
         post("/patient_service/member", members::add),

@@ -306,13 +306,6 @@ pub fn all_members(tenant: TenantId) -> KeyRange<MembersRecord> {
     KeyRange::prefix(of(tenant, Table::Members))
 }
 
-/// The members of every account of a tenant that comes after this one.
-#[must_use]
-pub fn members_after(tenant: TenantId, user: UserId) -> KeyRange<MembersRecord> {
-    let table = of(tenant, Table::Members);
-    KeyRange::through(table.with(id(user.get() + 1)), table.with(id(u64::MAX)))
-}
-
 /// The answer to the request that an account made on a route under an `Idempotency-Key`.
 #[must_use]
 pub fn idem(tenant: TenantId, user: UserId, route: &str, idempotency_key: &str) -> Key<IdemRecord> {

@@ -169,6 +169,50 @@ impl Patient {
         self.post("patient_service/login", &json!({"phone": phone, "password": password})).await
     }
 
+    pub async fn reset_code(&mut self, phone: &str) -> io::Result<Answer> {
+        self.get(&format!("patient_service/reset_password/phone_identifying_code?phone={phone}")).await
+    }
+
+    pub async fn validate_reset_code(&mut self, phone: &str, code: &str) -> io::Result<Answer> {
+        let path = "patient_service/reset_password/phone_identifying_code_validate";
+        self.post(path, &json!({"phone": phone, "verCode": code})).await
+    }
+
+    pub async fn reset_password(&mut self, phone: &str, code: &str, new: &str) -> io::Result<Answer> {
+        let body = json!({"phone": phone, "verCode": code, "newPassword": new});
+        self.post("patient_service/reset_password", &body).await
+    }
+
+    pub async fn change_password(&mut self, old: &str, new: &str) -> io::Result<Answer> {
+        let body = json!({"oldPassword": old, "newPassword": new});
+        self.post("patient_service/change_password", &body).await
+    }
+
+    pub async fn logout(&mut self) -> io::Result<Answer> {
+        self.post("patient_service/logout", &json!({})).await
+    }
+
+    pub async fn code_for_leaving(&mut self) -> io::Result<Answer> {
+        self.get("patient_service/phone/identifying_code?which=old").await
+    }
+
+    pub async fn code_for_taking(&mut self, phone: &str) -> io::Result<Answer> {
+        self.get(&format!("patient_service/phone/identifying_code?which=new&phone={phone}")).await
+    }
+
+    pub async fn change_phone(&mut self, old_code: &str, new: &str, new_code: &str) -> io::Result<Answer> {
+        let body = json!({"oldVerCode": old_code, "newPhone": new, "newVerCode": new_code});
+        self.post("patient_service/change_phone", &body).await
+    }
+
+    pub async fn export(&mut self) -> io::Result<Answer> {
+        self.get("patient_service/myinfo/export").await
+    }
+
+    pub async fn close_account(&mut self, password: &str) -> io::Result<Answer> {
+        self.post("patient_service/close_account", &json!({"password": password})).await
+    }
+
     /// Adds the `n`th invented person as a member and answers the member's id.
     pub async fn add_member(&mut self, n: usize) -> String {
         let answer = self.member(n).await.expect("answered");

@@ -1,105 +1,205 @@
-//! Closing an account (注销): what is personal is erased, what the clinic has to keep stays without it.
+//! Closing an account (注销). Ours, not the contract's: 个人信息保护法 (2021) §47 gives everyone the right to be erased.
+//!
+//! Erased are the account with its phone, its sessions and its list of members, and the files of patients that only it
+//! refers to and the clinic has never seen. Every other file is the clinic's medical record, which it has to keep;
+//! bookings hold nothing but ids, and stay too. What is erased leaves the journal when it is folded next.
 
-use actix_web::{HttpResponse, web};
-use domain::PatientId;
-use storage::records::Certificate;
-use storage::{Commit, keys};
+use std::collections::{HashMap, HashSet};
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use domain::{PatientId, Status, TenantId, UserId};
+use storage::records::{Certificate, IdnoRecord, MembersRecord, PatientRecord};
+use storage::{Commit, Key, KeyRange, Order, RawKey, ReadError, Record, Scan, Storage, Version, keys};
 use utoipa::ToSchema;
 
-use super::super::caller::Patient;
-use super::super::envelope;
-use super::super::error::{ApiError, ErrorCode};
-use super::super::members::files::{self, OnFile};
-use super::super::members::own::{LiveBookings, OwnMembers};
-use super::super::openapi::Done;
-use super::super::params::Params;
-use super::super::profile::Account;
-use super::super::refusals::{MAX_TRIES, Outcome, outcome};
-use super::sessions;
+use super::{Account, Claimant, Ended, end_sessions, phone_key};
 use crate::app::App;
+use crate::http::caller::Patient;
+use crate::http::envelope;
+use crate::http::error::{ApiError, ErrorCode};
+use crate::http::members::files;
+use crate::http::openapi::Done;
+use crate::http::params::Params;
+use crate::http::refusals::{MAX_TRIES, Outcome, outcome};
 use crate::passwords::Password;
+
+#[cfg(test)]
+mod tests;
+
+/// Records of a long range that are read at once: writers wait for a reader no longer than these take.
+const PIECE: usize = 500;
 
 /// What `close_account` reads.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it describes a body; Params reads it")]
-struct CloseAccountRequest {
+struct CloseRequest {
     /// 密码
     password: String,
 }
 
-/// `POST patient_service/close_account`: closes the account, and ends every login of it.
-///
-/// Its bookings stay, for the clinic has to account for them; they hold no names. The files of its members are the
-/// clinic's own records where somebody else relies on them or a visit was not cancelled, and are erased otherwise.
+/// `POST patient_service/close_account`: erases the account. Refused while it has bookings to come.
 #[utoipa::path(
     post,
     path = "/pati_service/patient_service/close_account",
     tag = "患者认证",
     security(("token" = [])),
-    request_body = CloseAccountRequest,
+    request_body = CloseRequest,
     responses((status = 200, body = Done)),
 )]
-pub async fn close(app: web::Data<App>, patient: Patient, params: Params) -> Result<HttpResponse, ApiError> {
+pub async fn close(
+    app: web::Data<App>,
+    patient: Patient,
+    request: HttpRequest,
+    params: Params,
+) -> Result<HttpResponse, ApiError> {
     let password = params.required("password", "密码")?.parse(Password::parse)?;
-    let closing = Closing { app: &app, account: patient };
+    let claimant = Claimant::admitted(&app, patient.tenant, &request, password).await?;
+    close_by_password(claimant, patient).await?;
+    Ok(envelope::ok_null())
+}
+
+pub(super) async fn close_by_password(mut claimant: Claimant<'_>, patient: Patient) -> Result<(), ApiError> {
+    let (app, tenant) = (claimant.app, patient.tenant);
     for _ in 0..MAX_TRIES {
-        let account = Account::read(&app, patient)?;
-        if !app.passwords.verify(password.clone(), account.personal.password_hash.clone()).await? {
-            return Err(ErrorCode::CredentialsWrong.into());
+        let account = Account::of_patient(app, patient)?;
+        let phone = &account.personal.phone;
+        let unlocked = claimant.prove(phone, Some(&account), ErrorCode::CredentialsWrong).await?;
+        let mut commit = Commit::new();
+        patient.require_session(app, &mut commit)?;
+        unlocked.forget(&mut commit);
+        require_no_bookings(app, patient, &mut commit)?;
+        let members_key = keys::members(tenant, patient.user);
+        let members = app.storage.get(&members_key).map_err(ApiError::internal)?;
+        let version = members.as_ref().map_or(Version::ABSENT, |members| members.version);
+        // No member can be added and nothing booked for one until this is written.
+        commit.require_version(&members_key, version).delete(&members_key);
+        let members = members.map(|members| members.record).unwrap_or_default();
+        let Some(files) = files_to_erase(app, patient, &members).await? else { continue };
+        for file in files {
+            file.erase(&mut commit);
         }
-        match closing.attempt(&account).await? {
-            Outcome::Made => {
-                sessions::end_stragglers(&app, (patient.tenant, patient.user), None).await?;
-                return Ok(envelope::ok_null());
-            }
+        end_sessions(app, tenant, &account, Ended::All, &mut commit)?;
+        commit.delete(&phone_key(app, tenant, phone));
+        commit.require_version(&account.key, account.version).delete(&account.key);
+        match outcome(app.storage.commit(commit).await)? {
+            Outcome::Made => return Ok(()),
             Outcome::Outdated => {}
         }
     }
     Err(ErrorCode::Busy.into())
 }
 
-struct Closing<'a> {
-    app: &'a App,
-    account: Patient,
+/// Makes `commit` depend on there being no visit that the account still expects.
+fn require_no_bookings(app: &App, patient: Patient, commit: &mut Commit) -> Result<(), ApiError> {
+    let key = keys::active(patient.tenant, patient.user);
+    let stored = app.storage.get(&key).map_err(ApiError::internal)?;
+    let version = stored.as_ref().map_or(Version::ABSENT, |stored| stored.version);
+    let today = app.policy.zone.date_of(app.clock.now());
+    // Past visits stand there until they are marked, and no longer count.
+    if stored.is_some_and(|stored| stored.record.entries.iter().any(|entry| entry.date >= today)) {
+        return Err(ErrorCode::AccountHasBookings.into());
+    }
+    commit.require_version(&key, version);
+    Ok(())
 }
 
-impl Closing<'_> {
-    async fn attempt(&self, account: &Account) -> Result<Outcome, ApiError> {
-        let (app, Patient { tenant, user, .. }) = (self.app, self.account);
-        let own = OwnMembers::read(app, self.account)?;
-        let live = LiveBookings::read(app, self.account)?;
-        if live.any_to_come(app) {
-            return Err(ErrorCode::AccountHasBookings.into());
-        }
-        let mut commit = Commit::new();
-        for member in &own.members {
-            if self.erase_file(member.patient, &mut commit).await? == Outcome::Outdated {
-                return Ok(Outcome::Outdated);
+/// A patient's file as it was read, and the ID number that finds it.
+struct File {
+    key: Key<PatientRecord>,
+    version: Version,
+    idno: Option<(Key<IdnoRecord>, Version)>,
+}
+
+impl File {
+    fn read(app: &App, tenant: TenantId, patient: PatientId) -> Result<Option<Self>, ApiError> {
+        let key = keys::patient(tenant, patient);
+        let Some(stored) = app.storage.get(&key).map_err(ApiError::internal)? else { return Ok(None) };
+        let personal = stored.record.open(&app.vault, &key).map_err(ApiError::internal)?;
+        let idno = match &personal.certificate {
+            Some(Certificate::IdCard(number)) => {
+                let key = keys::idno(tenant, &app.vault.blind_id_number(tenant, number));
+                let found = app.storage.get(&key).map_err(ApiError::internal)?;
+                found.filter(|found| found.record.patient == patient).map(|found| (key, found.version))
             }
-        }
-        let phone = keys::phone(tenant, &app.vault.blind_phone(tenant, &account.personal.phone));
-        commit.require_version(&account.key, account.version).delete(&account.key).delete(&phone);
-        live.erase(&mut commit);
-        own.erase(&mut commit);
-        sessions::end(app, (tenant, user), None, &mut commit)?;
-        outcome(app.storage.commit(commit).await)
+            Some(Certificate::Other { .. }) | None => None,
+        };
+        Ok(Some(Self { key, version: stored.version, idno }))
     }
 
-    /// Erases the file of a member's patient, unless the clinic or another account relies on it.
-    async fn erase_file(&self, patient: PatientId, commit: &mut Commit) -> Result<Outcome, ApiError> {
-        let (app, tenant) = (self.app, self.account.tenant);
-        let file = OnFile::read(app, tenant, patient)?;
-        if files::settle(app, &file).await? == Outcome::Outdated {
-            return Ok(Outcome::Outdated);
+    /// Whoever makes this patient a member, or books at the desk for them, meanwhile, makes the commit fail.
+    fn erase(&self, commit: &mut Commit) {
+        commit.require_version(&self.key, self.version).delete(&self.key);
+        if let Some((key, version)) = &self.idno {
+            commit.require_version(key, *version).delete(key);
         }
-        if files::is_relied_on(app, self.account, patient).await? {
-            return Ok(Outcome::Made);
+    }
+}
+
+/// The files of the account's members that no other account refers to and that have no booking but cancelled ones;
+/// `None` when one of them changes meanwhile.
+async fn files_to_erase(
+    app: &App,
+    patient: Patient,
+    members: &MembersRecord,
+) -> Result<Option<impl Iterator<Item = File>>, ApiError> {
+    let mut files = HashMap::new();
+    for entry in &members.members {
+        // Before anything else is looked at: what is added later changes the version.
+        if let Some(file) = File::read(app, patient.tenant, entry.patient)? {
+            files.insert(entry.patient, file);
         }
-        // A file that turned out to be relied on after all is written anew by whoever does so.
-        commit.require_version(&file.key, file.version).delete(&file.key);
-        if let Some(Certificate::IdCard(number)) = &file.personal.certificate {
-            commit.delete(&keys::idno(tenant, &app.vault.blind_id_number(tenant, number)));
+    }
+    let candidates: HashSet<_> = files.keys().copied().collect();
+    if !candidates.is_empty() {
+        let read = files.values().map(|file| (file.key, file.version));
+        if files::settle(app, read).await? == Outcome::Outdated {
+            return Ok(None);
         }
-        Ok(Outcome::Made)
+        let storage = app.storage.clone();
+        // Reads every account and every booking of the clinic, off the threads that serve requests.
+        let kept =
+            web::block(move || files_to_keep(&storage, patient.tenant, patient.user, &candidates)).await;
+        for patient in kept.map_err(ApiError::internal)?.map_err(ApiError::internal)? {
+            files.remove(&patient);
+        }
+    }
+    Ok(Some(files.into_values()))
+}
+
+fn files_to_keep(
+    storage: &Storage,
+    tenant: TenantId,
+    closing: UserId,
+    candidates: &HashSet<PatientId>,
+) -> Result<HashSet<PatientId>, ReadError> {
+    let mut kept = HashSet::new();
+    for_each(storage, keys::all_members(tenant), |key, record| {
+        if keys::user_id(key) != Some(closing) {
+            kept.extend(
+                record.members.iter().map(|entry| entry.patient).filter(|id| candidates.contains(id)),
+            );
+        }
+    })?;
+    for_each(storage, keys::bookings(tenant), |_, record| {
+        let was_cancelled = matches!(record.0.status, Status::Cancelled { .. });
+        if !was_cancelled && candidates.contains(&record.0.patient) {
+            kept.insert(record.0.patient);
+        }
+    })?;
+    Ok(kept)
+}
+
+fn for_each<R: Record>(
+    storage: &Storage,
+    mut range: KeyRange<R>,
+    mut each: impl FnMut(&RawKey, R),
+) -> Result<(), ReadError> {
+    loop {
+        let piece = storage.scan(&range, Scan { limit: PIECE, order: Order::Ascending })?;
+        let Some((last, _)) = piece.last() else { return Ok(()) };
+        range = range.after(last);
+        for (key, stored) in piece {
+            each(&key, stored.record);
+        }
     }
 }

@@ -8,15 +8,21 @@ use std::task::Poll;
 use std::time::Duration;
 
 use actors::{Availability, Clock, DirectoryConfig, ManualClock, ScheduleDirectory};
-use domain::{ClinicZone, Phone, Policy, TenantId, Timestamp};
-use storage::records::CodePurpose;
-use storage::{Commit, Existing, OsRandom, Sequences, Storage, StorageOptions, Vault};
+use domain::{ClinicZone, Phone, Policy, SessionId, TenantId, Timestamp, UserId};
+use storage::records::{CodePurpose, SessionRecord};
+use storage::{Commit, CommitError, Existing, OsRandom, Sequences, Storage, StorageOptions, Vault, keys};
 
 use crate::app::{App, Limits};
+use crate::http::accounts::registration::Registration;
+use crate::http::caller::Patient;
 use crate::http::codes::Codes;
-use crate::passwords::PasswordHasher;
+use crate::http::limits::SlowedAttempts;
+use crate::passwords::{Password, PasswordHasher};
 use crate::sms::{Sms, VerificationCode};
-use crate::tokens::Tokens;
+use crate::tokens::{Subject, Tokens};
+
+/// The password of every account here.
+pub(in crate::http) const PASSWORD: &str = "correct horse";
 
 /// When the tests begin: 2027-01-15, in the afternoon.
 pub(in crate::http) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -40,12 +46,45 @@ impl Clinic {
 
     /// Makes a code work for registering, as if it had been sent.
     pub(in crate::http) async fn put_code(&self, phone: &Phone, code: &VerificationCode) {
-        let App { storage, vault, clock, .. } = &self.app;
-        let codes =
-            Codes { storage, vault, clock: clock.as_ref(), tenant: tenant(), purpose: CodePurpose::Register };
+        self.put_code_for(CodePurpose::Register, phone, code).await;
+    }
+
+    /// The first session of an account that need not exist.
+    pub(in crate::http) async fn logged_in(&self, user: UserId) -> Patient {
+        let patient = Patient { tenant: tenant(), user, session: SessionId::new(1).expect("an id") };
+        let key = keys::session(tenant(), user, patient.session);
+        let record = SessionRecord { user, created_at: NOW, expires_at: NOW.plus(Duration::from_secs(600)) };
         let mut commit = Commit::new();
-        codes.put(&mut commit, phone, code, clock.now());
-        storage.commit(commit).await.expect("stored");
+        commit.require_absent(&key).put(&key, &record);
+        match self.app.storage.commit(commit).await {
+            Ok(_) | Err(CommitError::Conflict { .. }) => patient,
+            Err(error) => panic!("not stored: {error}"),
+        }
+    }
+
+    /// Opens an account for a phone, by a code that was never sent.
+    pub(in crate::http) async fn registered(&self, number: u8) -> Patient {
+        let code = VerificationCode::parse("123456").expect("six digits");
+        self.put_code(&phone(number), &code).await;
+        let registration =
+            Registration { app: &self.app, tenant: tenant(), phone: phone(number), code, notice: None };
+        let password = Password::parse(PASSWORD).expect("long enough");
+        let answer = registration.complete(password).await.expect("registered");
+        let identity = self.app.tokens.verify(&answer.token, self.clock.now()).expect("genuine");
+        let Subject::Patient(user) = identity.subject else { panic!("a patient") };
+        Patient { tenant: tenant(), user, session: identity.session }
+    }
+
+    /// Makes a code work for any purpose, as if it had been sent.
+    pub(in crate::http) async fn put_code_for(
+        &self,
+        purpose: CodePurpose,
+        phone: &Phone,
+        code: &VerificationCode,
+    ) {
+        let mut commit = Commit::new();
+        Codes::of(&self.app, tenant(), purpose).put(&mut commit, phone, code, self.clock.now());
+        self.app.storage.commit(commit).await.expect("stored");
     }
 }
 
@@ -89,8 +128,10 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
         passwords: PasswordHasher::new(2, 100),
         // Port 1 (tcpmux) is served by nobody.
         sms: Sms::webhook("http://127.0.0.1:1/").expect("a client"),
+        slowed: SlowedAttempts::at_most(1),
         limits: Limits {
             token_ttl: Duration::from_secs(600),
+            requires_privacy_consent: false,
             max_members_per_user: 3,
             sms_interval: Duration::from_secs(60),
             sms_per_phone_per_day: 10,

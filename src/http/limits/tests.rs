@@ -10,7 +10,7 @@ use storage::{Existing, OsRandom, Status, StorageOptions};
 use super::*;
 use crate::http::accounts::fixture::all_at_once;
 
-const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+pub(super) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -108,7 +108,7 @@ fn the_header_may_come_in_several_lines() {
 }
 
 /// A store without what has expired. Sweeping waits for commits, which a thread that drives futures may not.
-fn open(folder: &Path, now: Timestamp) -> Storage {
+pub(super) fn open(folder: &Path, now: Timestamp) -> Storage {
     let options = StorageOptions::new(folder, now);
     let opening = std::thread::spawn(move || {
         let storage = Storage::open(options).expect("a store");
@@ -118,7 +118,7 @@ fn open(folder: &Path, now: Timestamp) -> Storage {
     opening.join().expect("no panic")
 }
 
-fn keys(folder: &Path) -> Vault {
+pub(super) fn keys_in(folder: &Path) -> Vault {
     let random = Arc::new(OsRandom::default());
     Vault::open(&folder.join("keys"), Existing::CreateIfMissing, random).expect("keys")
 }
@@ -136,9 +136,10 @@ impl Fixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let storage = open(folder.path(), NOW);
-        let vault = keys(folder.path());
+        let vault = keys_in(folder.path());
         let limits = Limits {
             token_ttl: HOUR,
+            requires_privacy_consent: false,
             max_members_per_user: 1,
             sms_interval: MINUTE,
             sms_per_phone_per_day: 3,
@@ -154,7 +155,7 @@ impl Fixture {
         storage.close().expect("closed");
         drop(storage);
         let storage = open(folder.path(), clock.now());
-        let vault = keys(folder.path());
+        let vault = keys_in(folder.path());
         Self { folder, storage, vault, clock, limits }
     }
 

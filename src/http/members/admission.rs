@@ -29,6 +29,8 @@ impl Admission<'_> {
         for _ in 0..MAX_TRIES {
             let now = app.clock.now();
             let mut commit = Commit::new();
+            // An account that is closed at the same time gets no member any more.
+            self.account.require_session(app, &mut commit)?;
             let patient = match Found::look_up(app, tenant, &self.person)? {
                 Some(found) => {
                     found.require_name(&self.person)?;

@@ -46,7 +46,7 @@ impl Correction<'_> {
                 return Ok(Outcome::Made);
             }
         } else {
-            if files::settle(app, &file).await? == Outcome::Outdated {
+            if files::settle(app, [(file.key, file.version)].into_iter()).await? == Outcome::Outdated {
                 return Ok(Outcome::Outdated);
             }
             link.patient = self.change_person(&own, patient, &file, &mut commit).await?;

@@ -24,12 +24,15 @@ pub(in crate::http) struct OnFile {
 impl OnFile {
     /// Reads the file of a patient that a member refers to.
     pub(in crate::http) fn read(app: &App, tenant: TenantId, patient: PatientId) -> Result<Self, ApiError> {
+        let file = Self::find(app, tenant, patient)?;
+        file.ok_or_else(|| ApiError::internal("a patient that is referred to is not stored"))
+    }
+
+    fn find(app: &App, tenant: TenantId, patient: PatientId) -> Result<Option<Self>, ApiError> {
         let key = keys::patient(tenant, patient);
-        let stored = app.storage.get(&key).map_err(ApiError::internal)?;
-        let stored =
-            stored.ok_or_else(|| ApiError::internal("a patient that is referred to is not stored"))?;
+        let Some(stored) = app.storage.get(&key).map_err(ApiError::internal)? else { return Ok(None) };
         let personal = stored.record.open(&app.vault, &key).map_err(ApiError::internal)?;
-        Ok(Self { key, version: stored.version, record: stored.record, personal })
+        Ok(Some(Self { key, version: stored.version, record: stored.record, personal }))
     }
 }
 
@@ -47,7 +50,8 @@ impl Found {
         let idno = idno_key(app, tenant, person);
         let Some(stored) = app.storage.get(&idno).map_err(ApiError::internal)? else { return Ok(None) };
         let patient = stored.record.patient;
-        let file = OnFile::read(app, tenant, patient)?;
+        // Without a file it was erased since the number was read; a commit that relies on the number will find it gone.
+        let Some(file) = OnFile::find(app, tenant, patient)? else { return Ok(None) };
         Ok(Some(Self { patient, idno, idno_version: stored.version, file }))
     }
 
@@ -74,23 +78,24 @@ pub(super) fn idno_key(app: &App, tenant: TenantId, person: &Person) -> Key<Idno
     keys::idno(tenant, &app.vault.blind_id_number(tenant, &person.id_number))
 }
 
-/// Waits until everything that was committed before this version of the file can be seen.
+/// Waits until everything that was committed before these versions of the files can be seen.
 ///
-/// A commit is applied to the index before it is applied to the tables in memory. In between, the file has the
+/// A commit is applied to the index before it is applied to the tables in memory. In between, a file has the
 /// version of who just came to refer to it, while the members do not show it yet. A commit of nothing is answered
 /// after those before it are applied as a whole.
-pub(in crate::http) async fn settle(app: &App, file: &OnFile) -> Result<Outcome, ApiError> {
+pub(in crate::http) async fn settle(
+    app: &App,
+    files: impl Iterator<Item = (Key<PatientRecord>, Version)>,
+) -> Result<Outcome, ApiError> {
     let mut nothing = Commit::new();
-    nothing.require_version(&file.key, file.version);
+    for (key, version) in files {
+        nothing.require_version(&key, version);
+    }
     outcome(app.storage.commit(nothing).await)
 }
 
 /// Whether the clinic or another account than this one knows the patient as who is on file. [`settle`] first.
-pub(in crate::http) async fn is_relied_on(
-    app: &App,
-    account: Patient,
-    patient: PatientId,
-) -> Result<bool, ApiError> {
+pub(super) async fn is_relied_on(app: &App, account: Patient, patient: PatientId) -> Result<bool, ApiError> {
     let (storage, Patient { tenant, user, .. }) = (&app.storage, account);
     let visits = keys::visits_of(tenant, patient);
     let visits = storage.scan_keys(&visits, Scan { limit: 1, ..Scan::ALL }).map_err(ApiError::internal)?;
@@ -126,10 +131,10 @@ async fn is_used_by_others(
             keys::user_id(key) != Some(user)
                 && stored.record.members.iter().any(|member| member.patient == patient)
         });
-        let last = accounts.last().and_then(|(key, _)| keys::user_id(key));
+        let last = accounts.last().map(|(key, _)| *key);
         match last {
             _ if is_used => return Ok(true),
-            Some(last) if accounts.len() == ACCOUNTS_AT_ONCE => range = keys::members_after(tenant, last),
+            Some(last) if accounts.len() == ACCOUNTS_AT_ONCE => range = range.after(&last),
             Some(_) | None => return Ok(false),
         }
         tokio::task::yield_now().await;

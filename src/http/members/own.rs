@@ -42,11 +42,6 @@ impl OwnMembers {
         position.ok_or_else(|| ErrorCode::MemberUnknown.into())
     }
 
-    /// Erases them all, if nobody has changed them since they were read.
-    pub(in crate::http) fn erase(&self, commit: &mut Commit) {
-        commit.require_version(&self.key, self.version).delete(&self.key);
-    }
-
     /// Writes them as they are now, if nobody else has since they were read.
     pub(super) fn write(self, commit: &mut Commit) {
         commit.require_version(&self.key, self.version);
@@ -59,14 +54,14 @@ impl OwnMembers {
 }
 
 /// The live bookings of an account as they were read.
-pub(in crate::http) struct LiveBookings {
+pub(super) struct LiveBookings {
     key: Key<ActiveRecord>,
     version: Version,
     record: ActiveRecord,
 }
 
 impl LiveBookings {
-    pub(in crate::http) fn read(app: &App, account: Patient) -> Result<Self, ApiError> {
+    pub(super) fn read(app: &App, account: Patient) -> Result<Self, ApiError> {
         let key = keys::active(account.tenant, account.user);
         let stored = app.storage.get(&key).map_err(ApiError::internal)?;
         Ok(match stored {
@@ -96,17 +91,6 @@ impl LiveBookings {
             }
         }
         Ok(())
-    }
-
-    /// Whether any visit is still to come.
-    pub(in crate::http) fn any_to_come(&self, app: &App) -> bool {
-        let today = app.policy.zone.date_of(app.clock.now());
-        self.record.entries.iter().any(|entry| entry.date >= today)
-    }
-
-    /// Erases them, if no booking was made or given up since they were read.
-    pub(in crate::http) fn erase(&self, commit: &mut Commit) {
-        commit.require_version(&self.key, self.version).delete(&self.key);
     }
 
     /// Makes `commit` depend on them: no booking is made or given up meanwhile.

@@ -84,7 +84,8 @@ fn account(user: u64) -> Patient {
 
 /// Adds the person to the account with this number.
 async fn admit(clinic: &Clinic, user: u64, changes: &serde_json::Value) -> Result<MemberId, ErrorCode> {
-    let admission = Admission { app: &clinic.app, account: account(user), person: person(changes)? };
+    let account = clinic.logged_in(account(user).user).await;
+    let admission = Admission { app: &clinic.app, account, person: person(changes)? };
     admission.complete().await.map_err(|refusal| refusal.code())
 }
 

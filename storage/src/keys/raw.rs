@@ -178,6 +178,17 @@ impl<R: Record> KeyRange<R> {
 }
 
 impl<R> KeyRange<R> {
+    /// The part of the range behind this key of it, for reading a long range in pieces.
+    #[must_use]
+    pub fn after(mut self, key: &RawKey) -> Self {
+        // The key and one more zero is the least that is greater.
+        let next = key.with([0]).0;
+        if next.as_bytes() > self.start.as_bytes() {
+            self.start = next;
+        }
+        self
+    }
+
     /// The least bytes within the range.
     #[must_use]
     pub fn start(&self) -> &[u8] {

@@ -160,7 +160,7 @@ fn ranges_meet_no_neighbours() {
         let of_user = bookings_of(t(1), BookingOwner::Account(u(id)));
         let sessions = sessions_of(t(1), u(id));
         let visits = visits_of(t(1), PatientId::new(id).unwrap());
-        let after = members_after(t(1), u(id));
+        let after = all_members(t(1)).after(members(t(1), u(id)).raw());
         let clinics = schedules_of_department(t(1), DepartmentId::new(id).unwrap());
         for (other, &near) in ASCENDING.iter().enumerate() {
             let expected = own == other;

@@ -1,0 +1,78 @@
+//! How long an address waits, and that what is counted outlives a restart. What locks a phone is tested with logins.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use actors::ManualClock;
+
+use super::*;
+use crate::http::limits::tests::{NOW, keys_in, open};
+
+#[test]
+fn an_address_waits_from_its_tenth_wrong_password_on_and_longer_with_each() {
+    let waits = [0, 1, 9, 10, 11, 12, 13, 14, 15, 1_000_000, usize::MAX].map(delay_after);
+    let millis = waits.map(|wait| wait.as_millis());
+    assert_eq!(millis, [0, 0, 0, 250, 500, 1000, 2000, 4000, 4000, 4000, 4000]);
+}
+
+/// As many as are kept must be enough for the longest delay.
+#[test]
+fn what_is_kept_earns_the_longest_delay() {
+    assert_eq!(delay_after(KEPT), LONGEST_DELAY);
+    assert_ne!(delay_after(KEPT - 1), LONGEST_DELAY);
+}
+
+fn phone(number: u8) -> Phone {
+    Phone::parse(&format!("138000000{number:02}")).expect("a phone")
+}
+
+fn network(address: u8) -> ClientNetwork {
+    ClientNetwork::around(IpAddr::V4(Ipv4Addr::new(198, 51, 100, address)))
+}
+
+/// Seen to fail when the record expired with the oldest wrong password, and when the count was kept in memory only.
+#[actix_web::test]
+async fn a_restart_forgets_no_wrong_password() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = ManualClock::at(NOW);
+    let tenant = TenantId::new(1).expect("an id");
+    let storage = open(folder.path(), NOW);
+    let vault = keys_in(folder.path());
+    let attempts = PasswordAttempts { storage: &storage, vault: &vault, clock: &clock, tenant };
+    for _ in 0..10 {
+        attempts.admit(&phone(1)).expect("unlocked");
+        attempts.count(&phone(1), network(1)).await.expect("counted");
+        clock.advance(Duration::from_secs(60));
+    }
+    for number in 0..10 {
+        attempts.count(&phone(20 + number), network(1)).await.expect("counted");
+    }
+    storage.close().expect("closed");
+    drop(storage);
+
+    let storage = open(folder.path(), clock.now());
+    let attempts = PasswordAttempts { storage: &storage, vault: &vault, clock: &clock, tenant };
+    let refusal = attempts.admit(&phone(1)).expect_err("locked");
+    assert_eq!(refusal.code(), ErrorCode::TooOften);
+    let response = refusal.response("");
+    let header = response.headers().get("Retry-After").expect("told");
+    assert_eq!(header, "300", "until the first is a quarter of an hour old");
+    attempts.admit(&phone(2)).expect("another phone");
+    assert_eq!(attempts.delay(network(1)).expect("readable"), LONGEST_DELAY);
+    assert_eq!(attempts.delay(network(2)).expect("readable"), Duration::ZERO);
+    let record = attempts.of_address(network(1)).read(&storage).expect("readable").1;
+    assert_eq!(record.sent_at.len(), KEPT, "no more than is needed");
+
+    clock.advance(Duration::from_secs(5 * 60));
+    attempts.admit(&phone(1)).expect("the first does not count any more");
+    clock.advance(SPAN);
+    assert_eq!(attempts.delay(network(1)).expect("readable"), Duration::ZERO);
+}
+
+/// Seen to fail when attempts waited for a place instead of being refused.
+#[actix_web::test]
+async fn more_than_may_wait_are_refused_at_once() {
+    let slowed = SlowedAttempts::at_most(0);
+    slowed.wait(Duration::ZERO).await.expect("nothing to wait for");
+    let refusal = slowed.wait(Duration::from_secs(4)).await.expect_err("no place");
+    assert_eq!(refusal.code(), ErrorCode::TooOften);
+}
