@@ -9,6 +9,7 @@ use domain::{Policy, TenantId, Timestamp};
 use storage::{Sequences, Storage, Vault};
 
 use crate::passwords::PasswordHasher;
+use crate::pictures::Pictures;
 use crate::sms::Sms;
 use crate::tokens::Tokens;
 
@@ -39,6 +40,8 @@ pub struct App {
     pub passwords: PasswordHasher,
     /// Sends texts.
     pub sms: Sms,
+    /// Where pictures are kept.
+    pub pictures: Pictures,
     /// What the settings say about accounts and members.
     pub limits: Limits,
     /// How the server is reached from outside, without a slash at the end.
@@ -111,7 +114,7 @@ pub struct Limits {
 impl App {
     /// Where a stored picture is shown.
     pub fn picture_url(&self, key: &str) -> String {
-        format!("{}/oss/{key}", self.public_url)
+        self.pictures.url_of(key)
     }
 
     /// The moment after which a request that arrives now need not be looked at any more.

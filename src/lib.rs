@@ -9,6 +9,7 @@ pub mod demo;
 pub mod http;
 pub mod import;
 pub mod passwords;
+pub mod pictures;
 pub mod progress;
 pub mod server;
 pub mod settings;

@@ -17,6 +17,7 @@ pub mod members;
 pub mod openapi;
 pub mod paging;
 pub mod params;
+pub mod pictures;
 pub mod refusals;
 pub mod request_id;
 pub mod routes;

@@ -16,7 +16,7 @@ use utoipa::{Modify, OpenApi, ToSchema};
 use utoipa_swagger_ui::SwaggerUi;
 
 use super::error::{Retry, Row, TABLE};
-use super::{accounts, bookings, departments, members, schedules};
+use super::{accounts, bookings, departments, members, pictures, schedules};
 
 /// A success in JSON.
 #[derive(ToSchema)]
@@ -65,6 +65,7 @@ struct Failure {
         accounts::login,
         members::add,
         members::list,
+        pictures::upload_picture,
         departments::list,
         schedules::day_of_doctor,
         schedules::left_slots,

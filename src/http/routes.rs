@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig, resource};
 use actix_web::{FromRequest, Handler, Resource, Responder, Route};
 
-use super::{accounts, bookings, departments, health, members, openapi, schedules};
+use super::{accounts, bookings, departments, health, members, openapi, pictures, schedules};
 
 /// A method on a path, and its handler.
 pub struct Endpoint {
@@ -20,6 +20,7 @@ pub fn all(config: &mut ServiceConfig) {
     config.service(web::scope("/pati_service").configure(|config| serve(config, contract())));
     config.service(web::scope("/api/pati_service").configure(|config| serve(config, contract())));
     config.configure(openapi::browse);
+    config.configure(pictures::store);
     config.configure(probes);
 }
 
@@ -38,6 +39,8 @@ pub fn contract() -> Vec<Endpoint> {
 
         post("/patient_service/member", members::add),
         get("/patient_service/members", members::list),
+
+        post("/patient_service/myinfo/upload_picture", pictures::upload_picture),
 
         get("/tenant_service/depts", departments::list),
         get("/tenant_service/schedule", schedules::day_of_doctor),

@@ -15,6 +15,7 @@ use storage::{Commit, Existing, OsRandom, Sequences, Storage, StorageOptions, Va
 use crate::app::{App, Limits};
 use crate::http::codes::Codes;
 use crate::passwords::PasswordHasher;
+use crate::pictures::{AccessKey, Pictures};
 use crate::sms::{Sms, VerificationCode};
 use crate::tokens::Tokens;
 
@@ -88,6 +89,7 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
         passwords: PasswordHasher::new(2, 100),
         // Port 1 (tcpmux) is served by nobody.
         sms: Sms::webhook("http://127.0.0.1:1/").expect("a client"),
+        pictures: Pictures::aliyun("https://oss.test", "clinic", AccessKey::new("id", b"secret"), 1024),
         limits: Limits {
             token_ttl: Duration::from_secs(600),
             max_members_per_user: 3,
