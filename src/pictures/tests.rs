@@ -25,7 +25,7 @@ fn picture() -> Picture {
     Picture { tenant, id: PictureId::from_bytes([0xa5; 16]), kind: PictureKind::Png }
 }
 
-/// Seen to fail when the JSON was signed in place of its base64, and with HMAC-SHA256.
+/// Seen to fail with HMAC-SHA256.
 #[test]
 fn the_signature_is_that_of_the_official_client() {
     assert_eq!(STANDARD.encode(VECTOR_POLICY), VECTOR_BASE64);
@@ -39,7 +39,7 @@ fn the_signature_is_that_of_the_official_client() {
     assert!(!format!("{:?}", pictures()).contains("testAccessKeySecret"));
 }
 
-/// Seen to fail when a condition on the key was a prefix only.
+/// Seen to fail when the condition on the key was a prefix only, and when the JSON was signed in place of its base64.
 #[test]
 fn a_permit_is_for_one_key_type_and_bucket_and_ends() {
     let permit = pictures().permit(&picture(), NOON);
