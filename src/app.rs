@@ -11,6 +11,7 @@ use storage::{Sequences, Storage, Vault};
 use crate::http::limits::SlowedAttempts;
 use crate::metrics::Metrics;
 use crate::passwords::PasswordHasher;
+use crate::pictures::Pictures;
 use crate::sms::{Sms, SmsError, Template};
 use crate::tokens::Tokens;
 
@@ -43,6 +44,8 @@ pub struct App {
     pub sms: Sms,
     /// The attempts at passwords that are made to wait.
     pub slowed: SlowedAttempts,
+    /// Where pictures are kept.
+    pub pictures: Pictures,
     /// What the settings say about accounts and members.
     pub limits: Limits,
     /// What monitors are told.
@@ -134,7 +137,7 @@ impl App {
 
     /// Where a stored picture is shown.
     pub fn picture_url(&self, key: &str) -> String {
-        format!("{}/oss/{key}", self.public_url)
+        self.pictures.url_of(key)
     }
 
     /// The moment after which a request that arrives now need not be looked at any more.

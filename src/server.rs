@@ -28,8 +28,9 @@ use crate::http::{cors, routes};
 use crate::import::ImportError;
 use crate::metrics::Metrics;
 use crate::passwords::PasswordHasher;
+use crate::pictures::{AccessKey, Pictures};
 use crate::progress::LongWork;
-use crate::settings::{Settings, SmsProvider};
+use crate::settings::{OssProvider, Settings, SmsProvider};
 use crate::sms::{Sms, SmsSetupError};
 use crate::tenants::{self, TenantError};
 use crate::tokens::{KeyTooShort, Tokens};
@@ -66,6 +67,9 @@ const QUIET_WHILE_BUSY: Duration = Duration::from_secs(2);
 
 /// Clients that have not gone by then are disconnected when the server stops.
 const DRAIN_SECONDS: u64 = 10;
+
+/// The secret of Aliyun's access key, among the keys.
+const OSS_SECRET_FILE: &str = "oss_access_key_secret";
 
 /// Which clinic is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +110,26 @@ pub enum ServeError {
     /// The SMS provider of the settings cannot be used.
     #[error("the provider of [sms] cannot be used")]
     SmsProvider,
+    /// The folder of the pictures cannot be used.
+    #[error("{}: {source}", .folder.display())]
+    Pictures {
+        /// The folder.
+        folder: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The object store of the settings cannot be used.
+    #[error("the provider of [oss] cannot be used")]
+    OssProvider,
+    /// The secret of the object store's access key is not there.
+    #[error(
+        "oss.provider = \"aliyun\" needs the secret of oss.access_key_id: put it into the environment variable \
+         PATI_OSS__ACCESS_KEY_SECRET or into the file {}", .file.display()
+    )]
+    OssSecret {
+        /// Where it may be.
+        file: PathBuf,
+    },
     /// The operating system gives no random bytes.
     #[error(transparent)]
     Random(#[from] storage::NoRandomness),
@@ -185,6 +209,7 @@ pub struct Prepared {
     availability: Arc<Availability>,
     sms: Sms,
     metrics: Arc<Metrics>,
+    pictures: Pictures,
 }
 
 impl Prepared {
@@ -210,7 +235,9 @@ impl Prepared {
             // The settings refuse both before it comes to this.
             (SmsProvider::Webhook | SmsProvider::Aliyun, _) => return Err(ServeError::SmsProvider),
         };
-        Ok(Self { settings: settings.clone(), storage, clock, vault, tokens, availability, sms, metrics })
+        let pictures = pictures(settings, &storage, &vault)?;
+        let settings = settings.clone();
+        Ok(Self { settings, storage, clock, vault, tokens, availability, sms, metrics, pictures })
     }
 
     /// Starts the threads of the actors. Call it once, inside an actix system.
@@ -244,11 +271,36 @@ impl Prepared {
             passwords: PasswordHasher::new(cores, MAX_WAITING_PASSWORDS),
             sms: self.sms,
             slowed: SlowedAttempts::at_most(MAX_SLOWED_ATTEMPTS),
+            pictures: self.pictures,
             limits: limits(&self.settings),
             metrics: self.metrics,
             public_url: self.settings.public_url(),
             draining: Arc::new(Draining::default()),
         }
+    }
+}
+
+fn pictures(settings: &Settings, storage: &Storage, vault: &Vault) -> Result<Pictures, ServeError> {
+    let oss = &settings.oss;
+    match (oss.provider, &oss.endpoint, &oss.bucket) {
+        (OssProvider::Local, _, _) => {
+            let folder = settings.storage.path.join("files");
+            let files = storage.pictures().map_err(|source| ServeError::Pictures { folder, source })?;
+            let secret = vault.secret("oss")?;
+            Ok(Pictures::local(files, secret.as_bytes(), &settings.public_url(), oss.max_bytes))
+        }
+        (OssProvider::Aliyun, Some(endpoint), Some(bucket)) => {
+            let secret = match &oss.access_key_secret {
+                Some(secret) => secret.as_str().to_owned(),
+                None => vault
+                    .given_secret(OSS_SECRET_FILE)?
+                    .ok_or_else(|| ServeError::OssSecret { file: vault.folder().join(OSS_SECRET_FILE) })?,
+            };
+            let access_key = AccessKey::new(&oss.access_key_id, secret.as_bytes());
+            Ok(Pictures::aliyun(endpoint.as_str(), bucket.as_str(), access_key, oss.max_bytes))
+        }
+        // The settings refuse it before it comes to this.
+        (OssProvider::Aliyun, _, _) => Err(ServeError::OssProvider),
     }
 }
 

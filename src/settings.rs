@@ -15,7 +15,9 @@ mod load;
 mod values;
 
 pub use load::{ConfigFile, Origin, SettingsError, variables_of_this_process};
-pub use values::{BadUrl, BaseUrl, HttpUrl, NamedZone, OssProvider, SmsProvider, Unpaid, WebOrigin};
+pub use values::{
+    BadUrl, BaseUrl, BucketName, HttpUrl, NamedZone, OssProvider, Secret, SmsProvider, Unpaid, WebOrigin,
+};
 
 use values::{between, daily_visits, networks, tenant, time_of_day};
 
@@ -267,19 +269,23 @@ impl Default for Wechat {
     }
 }
 
-/// `[oss]`: where pictures are kept. Nothing reads it yet.
+/// `[oss]`: where pictures are kept.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Oss {
     /// Who keeps them.
     pub provider: OssProvider,
-    /// Where the provider answers.
+    /// Where the provider answers, without the bucket.
     #[serde(deserialize_with = "values::optional")]
     pub endpoint: Option<BaseUrl>,
     /// The bucket.
-    pub bucket: String,
-    /// The id of the access key; the key itself is a secret and no setting.
+    #[serde(deserialize_with = "values::optional")]
+    pub bucket: Option<BucketName>,
+    /// The id of the access key.
     pub access_key_id: String,
+    /// The access key itself: from the environment only, never from the file.
+    #[serde(skip)]
+    pub access_key_secret: Option<Secret>,
     /// The largest picture, in bytes.
     #[serde(deserialize_with = "between::<_, _, 1, 104_857_600>")]
     pub max_bytes: u64,
@@ -290,8 +296,9 @@ impl Default for Oss {
         Self {
             provider: OssProvider::Local,
             endpoint: None,
-            bucket: String::new(),
+            bucket: None,
             access_key_id: String::new(),
+            access_key_secret: None,
             max_bytes: 5 * 1024 * 1024,
         }
     }

@@ -29,6 +29,8 @@ type Headers<'a> = &'a [(&'a str, &'a str)];
 /// The number of the account that may end.
 const LEAVER: usize = 7;
 
+const NEW_PASSWORD: &str = "another horse 10";
+
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Who {
@@ -72,8 +74,10 @@ struct Row {
 enum Caller {
     /// The one that owns the member and the booking.
     Owner,
-    /// One that may lose its login and its phone.
+    /// One that may lose its password, its phone and itself.
     Leaver,
+    /// One that may lose its login.
+    Guest,
 }
 
 /// The ids that a call names.
@@ -96,10 +100,15 @@ const ROWS: &[Row] = &[
     row("POST", "/patient_service/register", Who::Anyone, |ids| body(json!({"phone": ids.phone, "verCode": ids.code, "password": PASSWORD}))),
     row("POST", "/patient_service/login", Who::Anyone, |ids| body(json!({"phone": ids.phone, "password": PASSWORD}))),
 
+    row("GET", "/patient_service/reset_password/phone_identifying_code", Who::Anyone, |ids| query(format!("phone={}", ids.phone))),
+    row("POST", "/patient_service/reset_password/phone_identifying_code_validate", Who::Anyone, |ids| body(json!({"phone": ids.phone, "verCode": ids.code}))),
+    row("POST", "/patient_service/reset_password", Who::Anyone, |ids| body(json!({"phone": ids.phone, "verCode": ids.code, "newPassword": NEW_PASSWORD}))),
+    Row { caller: Caller::Guest, ..row("POST", "/patient_service/logout", Who::Patient, |_| body(json!({}))) },
+    leaving("POST", "/patient_service/change_password", |_| body(json!({"oldPassword": PASSWORD, "newPassword": NEW_PASSWORD}))),
     row("GET", "/patient_service/phone/identifying_code", Who::Patient, |ids| query(format!("which=new&phone={}", ids.phone))),
     leaving("POST", "/patient_service/change_phone", |ids| body(json!({"oldVerCode": ids.leaver_code, "newPhone": ids.phone, "newVerCode": ids.code}))),
     row("GET", "/patient_service/myinfo/export", Who::Patient, |_| query(String::new())),
-    leaving("POST", "/patient_service/close_account", |_| body(json!({"password": PASSWORD}))),
+    leaving("POST", "/patient_service/close_account", |_| body(json!({"password": NEW_PASSWORD}))),
 
     row("POST", "/patient_service/member", Who::Patient, |_| body(people::person(3))),
     owned("POST", "/patient_service/member/update", |ids| body(changed(people::person(1), &ids.member))),
@@ -109,6 +118,7 @@ const ROWS: &[Row] = &[
     Row { is_file: true, ..owned("GET", "/wechat/query_bar_code", |ids| query(format!("member_id={}", ids.member))) },
     row("GET", "/patient_service/myinfo", Who::Patient, |_| query(String::new())),
     row("POST", "/patient_service/myinfo", Who::Patient, |_| body(json!({"name": "小明", "gender": 1, "birthday": "1990-03-07"}))),
+    row("POST", "/patient_service/myinfo/upload_picture", Who::Patient, |_| body(json!({"file_extension": "png", "file_type": "image/png"}))),
     row("GET", "/wechat/service_info", Who::Anyone, |_| query(String::new())),
 
     row("GET", "/tenant_service/depts", Who::Anyone, |_| query(String::new())),
@@ -154,6 +164,8 @@ struct World {
     owner: String,
     /// An account that may end.
     leaver: String,
+    /// An account that may be logged out.
+    guest: String,
     /// Another account of the same clinic.
     neighbour: String,
     /// An account of the other clinic.
@@ -177,6 +189,7 @@ impl World {
         let booking = booked["bookId"].as_str().expect("an id").to_owned();
         let second_member = owner.add_member(4).await;
         let leaver = Patient::registered(&clinic, LEAVER).await.token().to_owned();
+        let guest = Patient::registered(&clinic, 8).await.token().to_owned();
         let neighbour = Patient::registered(&clinic, 2).await.token().to_owned();
         let stranger = register_in_second_clinic(&clinic, &mut client).await?;
         let phone = people::phone(9);
@@ -191,7 +204,17 @@ impl World {
             leaver_code: no_code,
         };
         let staff = staff_token(folder, owner.token());
-        Ok(Self { clinic, client, owner: owner.token().to_owned(), leaver, neighbour, stranger, staff, ids })
+        Ok(Self {
+            clinic,
+            client,
+            owner: owner.token().to_owned(),
+            leaver,
+            guest,
+            neighbour,
+            stranger,
+            staff,
+            ids,
+        })
     }
 
     async fn ask(&mut self, row: &Row, ids: &Ids, headers: Headers<'_>) -> io::Result<Answer> {
@@ -217,7 +240,10 @@ impl World {
     /// Asks for the codes that a row needs when it is to succeed.
     async fn prepare(&mut self, row: &Row) -> io::Result<()> {
         match row.path {
-            "/patient_service/register" => self.ids.code = self.clinic.code_for(&self.ids.phone),
+            "/patient_service/register"
+            | "/patient_service/reset_password/phone_identifying_code_validate" => {
+                self.ids.code = self.clinic.code_for(&self.ids.phone);
+            }
             "/patient_service/change_phone" => {
                 self.ids.phone = people::phone(10);
                 let leaver = [("token", self.leaver.as_str())];
@@ -324,6 +350,7 @@ async fn every_route_is_for_whom_it_is_for() -> io::Result<()> {
                 let token = match row.caller {
                     Caller::Owner => world.owner.clone(),
                     Caller::Leaver => world.leaver.clone(),
+                    Caller::Guest => world.guest.clone(),
                 };
                 world.ask(row, &ids, &[("token", &token)]).await?.data();
             }

@@ -95,7 +95,7 @@ fn the_environment_overrides_the_file() {
     assert!(settings.server.errors_as_200);
     let proxies: Vec<_> = settings.server.trusted_proxies.iter().map(ToString::to_string).collect();
     assert_eq!(proxies, ["10.0.0.0/8", "::1/128"]);
-    assert_eq!(settings.oss.bucket, "123");
+    assert_eq!(settings.oss.bucket.as_ref().map(|bucket| bucket.as_str()), Some("123"));
 }
 
 #[test]
@@ -130,7 +130,22 @@ fn a_bad_value_is_refused_by_name_and_reason() {
         ("sms", "provider = 'pigeon'", "provider", "console"),
         ("sms", "provider = 'aliyun'", "provider", "not built in"),
         ("sms", "provider = 'webhook'", "webhook_url", "must be given"),
-        ("oss", "provider = 'aliyun'", "provider", "not built in"),
+        ("oss", "provider = 'aliyun'", "endpoint", "must be given"),
+        ("oss", "provider = 'aliyun'\nendpoint = 'https://oss.example.cn'", "bucket", "must be given"),
+        (
+            "oss",
+            "provider = 'aliyun'\nendpoint = 'https://oss.example.cn'\nbucket = 'clinic'",
+            "access_key_id",
+            "must be given",
+        ),
+        (
+            "oss",
+            "provider = 'aliyun'\nendpoint = 'https://oss.example.cn/x'\nbucket = 'clinic'\naccess_key_id = 'a'",
+            "endpoint",
+            "path",
+        ),
+        ("oss", "bucket = 'Clinic'", "bucket", "name of a bucket"),
+        ("oss", "access_key_secret = 'hunter2'", "access_key_secret", "unknown field"),
         ("wechat", "api_base = ''", "api_base", "http"),
     ] {
         let (origin, refused, why) = refusal(&format!("[{section}]\n{line}"), &[]);
@@ -223,4 +238,15 @@ fn a_base_url_has_no_slash_at_its_end() {
     let settings = load(text, &[]).expect("accepted");
     let url = settings.server.public_url.expect("given");
     assert_eq!(url.as_str(), "https://book.example.cn");
+}
+
+/// Seen to fail when the variable was laid over the file like any other, and when `Debug` showed the secret.
+#[test]
+fn the_secret_of_the_object_store_comes_from_the_environment_and_does_not_show() {
+    let variables = [("PATI_OSS__ACCESS_KEY_SECRET", "hunter2")];
+    let settings = load("", &variables).expect("accepted");
+    assert_eq!(settings.oss.access_key_secret.as_ref().map(|secret| secret.as_str()), Some("hunter2"));
+    assert!(!format!("{settings:?}").contains("hunter2"));
+    let settings = load("", &[("PATI_OSS__ACCESS_KEY_SECRET", "")]).expect("accepted");
+    assert_eq!(settings.oss.access_key_secret, None);
 }

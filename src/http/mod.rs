@@ -21,6 +21,7 @@ pub mod members;
 pub mod openapi;
 pub mod paging;
 pub mod params;
+pub mod pictures;
 pub mod profile;
 pub mod refusals;
 pub mod request_id;

@@ -16,7 +16,7 @@ use utoipa::{Modify, OpenApi, ToSchema};
 use utoipa_swagger_ui::SwaggerUi;
 
 use super::error::{Retry, Row, TABLE};
-use super::{accounts, barcodes, bookings, clinic_info, departments, members, profile, schedules};
+use super::{accounts, barcodes, bookings, clinic_info, departments, members, pictures, profile, schedules};
 
 /// A success in JSON.
 #[derive(ToSchema)]
@@ -81,6 +81,7 @@ struct Failure {
         profile::update,
         barcodes::of_member,
         clinic_info::show,
+        pictures::upload_picture,
         departments::list,
         schedules::lists::by_date,
         schedules::lists::by_doctor,

@@ -42,6 +42,13 @@ impl fmt::Display for RequestId {
     }
 }
 
+/// Among the extensions of a reply: it is a failure in the format of another protocol, and stays as it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Unenveloped {
+    /// The code of the failure in that protocol, for the access log.
+    pub code: &'static str,
+}
+
 /// With which HTTP status an enveloped failure is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureStatus {
@@ -144,6 +151,9 @@ struct Judgement {
 
 /// Tells successes, our failures and those of actix itself apart.
 fn judge<B>(response: &ServiceResponse<B>, id: RequestId) -> Judgement {
+    if response.response().extensions().get::<Unenveloped>().is_some() {
+        return Judgement { failure: None, replacement: None };
+    }
     let error = response.response().error();
     if let Some(ours) = error.and_then(|error| error.as_error::<ApiError>()) {
         let is_our_fault = ours.code() == ErrorCode::Internal;
@@ -219,7 +229,9 @@ fn log_access<B>(finished: &Finished<B>, id: RequestId, started: Instant) {
     let route = route_of(&finished.response);
     let method = finished.response.request().method().as_str();
     let status = status.as_u16();
-    let code = finished.outcome.failure.map_or(SUCCESS, |code| code.row().status);
+    let foreign = finished.response.response().extensions().get::<Unenveloped>().map(|foreign| foreign.code);
+    let ours = finished.outcome.failure.map(|code| code.row().status);
+    let code = foreign.or(ours).unwrap_or(SUCCESS);
     let latency_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     if is_broken {
         tracing::info!(request_id = %id, method, route, status, code, latency_us, "request");

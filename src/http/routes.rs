@@ -5,7 +5,8 @@ use actix_web::web::{self, ServiceConfig, resource};
 use actix_web::{FromRequest, Handler, Resource, Responder, Route};
 
 use super::{
-    accounts, barcodes, bookings, clinic_info, departments, health, members, openapi, profile, schedules,
+    accounts, barcodes, bookings, clinic_info, departments, health, members, openapi, pictures, profile,
+    schedules,
 };
 
 /// A method on a path, and its handler.
@@ -26,6 +27,7 @@ pub fn all(config: &mut ServiceConfig) {
     config.service(web::scope("/pati_service").configure(|config| serve(config, contract())));
     config.service(web::scope("/api/pati_service").configure(|config| serve(config, contract())));
     config.configure(openapi::browse);
+    config.configure(pictures::store);
     config.configure(probes);
 }
 
@@ -66,6 +68,8 @@ pub fn contract() -> Vec<Endpoint> {
         post("/patient_service/myinfo", profile::update),
         get("/wechat/query_bar_code", barcodes::of_member),
         get("/wechat/service_info", clinic_info::show),
+
+        post("/patient_service/myinfo/upload_picture", pictures::upload_picture),
 
         get("/tenant_service/depts", departments::list),
         get("/tenant_service/schedule_by_date", schedules::lists::by_date),

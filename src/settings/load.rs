@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use toml::{Table, Value};
 
-use super::{OssProvider, Settings, SmsProvider};
+use super::{BaseUrl, OssProvider, Secret, Settings, SmsProvider};
 
 const PREFIX: &str = "PATI_";
 
@@ -115,6 +115,8 @@ struct Sources {
     table: Table,
     /// The variables that set something, by key.
     variables: HashMap<String, String>,
+    /// A secret that no file may hold.
+    oss_secret: Option<Secret>,
 }
 
 impl Sources {
@@ -130,7 +132,7 @@ impl Sources {
             let file = file.clone();
             SettingsError::NotToml { file, reason }
         })?;
-        Ok(Self { file, table, variables: HashMap::new() })
+        Ok(Self { file, table, variables: HashMap::new(), oss_secret: None })
     }
 
     /// `PATI_BOOKING__HOLD_SECONDS` sets `booking.hold_seconds`.
@@ -143,6 +145,11 @@ impl Sources {
                 reason: "must be named PATI_<SECTION>__<KEY>".to_owned(),
             });
         };
+        if (section, key) == ("oss", "access_key_secret") {
+            // Empty, as a file of variables may leave it: none.
+            self.oss_secret = (!text.is_empty()).then(|| Secret::new(text.to_owned()));
+            return Ok(());
+        }
         let entry = self.table.entry(section).or_insert_with(|| Table::new().into());
         let Value::Table(entries) = entry else {
             return Err(SettingsError::Refused {
@@ -158,11 +165,12 @@ impl Sources {
 
     fn into_settings(self) -> Result<Settings, SettingsError> {
         let table = Value::Table(self.table.clone());
-        let settings: Settings = serde_path_to_error::deserialize(table).map_err(|error| {
+        let mut settings: Settings = serde_path_to_error::deserialize(table).map_err(|error| {
             let key = error.path().to_string();
             let reason = error.into_inner().message().trim().to_owned();
             self.refused(&key, reason)
         })?;
+        settings.oss.access_key_secret = self.oss_secret.clone();
         self.check_together(&settings)?;
         Ok(settings)
     }
@@ -181,14 +189,33 @@ impl Sources {
                 return Err(self.refused("sms.provider", reason.to_owned()));
             }
         }
-        if settings.oss.provider == OssProvider::Aliyun {
-            let reason = "\"aliyun\" is not built in yet; use \"local\"".to_owned();
-            return Err(self.refused("oss.provider", reason));
-        }
+        self.check_oss(settings)?;
         let server = &settings.server;
         if server.bind == server.admin_bind && server.bind.port() != 0 {
             let reason = "must differ from server.bind".to_owned();
             return Err(self.refused("server.admin_bind", reason));
+        }
+        Ok(())
+    }
+
+    /// What Aliyun needs. The secret may lie in the data folder, so it is looked for at start.
+    fn check_oss(&self, settings: &Settings) -> Result<(), SettingsError> {
+        let oss = &settings.oss;
+        if oss.provider == OssProvider::Local {
+            return Ok(());
+        }
+        let given = [
+            ("oss.endpoint", oss.endpoint.is_some()),
+            ("oss.bucket", oss.bucket.is_some()),
+            ("oss.access_key_id", !oss.access_key_id.is_empty()),
+        ];
+        if let Some((key, _)) = given.into_iter().find(|(_, is_given)| !is_given) {
+            return Err(self.refused(key, "must be given when oss.provider is \"aliyun\"".to_owned()));
+        }
+        let has_path = |url: &BaseUrl| url.as_str().splitn(4, '/').nth(3).is_some();
+        if oss.endpoint.as_ref().is_some_and(has_path) {
+            let reason = "must not contain a path: the bucket is put in front of the host".to_owned();
+            return Err(self.refused("oss.endpoint", reason));
         }
         Ok(())
     }

@@ -144,6 +144,53 @@ impl<'de> Deserialize<'de> for BaseUrl {
     }
 }
 
+/// The name of a bucket: 3 to 63 lower-case letters, digits and hyphens, none at either end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketName(String);
+
+impl BucketName {
+    /// Reads a name; `None` when it can be no bucket's.
+    pub fn parse(text: &str) -> Option<Self> {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let fits = (3..=63).contains(&text.len()) && text.bytes().all(plain);
+        (fits && !text.starts_with('-') && !text.ends_with('-')).then(|| Self(text.to_owned()))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for BucketName {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(value)?).ok_or_else(|| {
+            D::Error::custom("must be the name of a bucket: 3 to 63 lower-case letters, digits and hyphens")
+        })
+    }
+}
+
+/// A secret out of the environment. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub(super) fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The secret.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
 /// A time zone with the name by which it was found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamedZone {

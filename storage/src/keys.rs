@@ -21,11 +21,12 @@ use domain::{
     TenantId, UserId,
 };
 
+use crate::pictures::PictureId;
 use crate::records::{
     ActiveRecord, BookingOwner, BookingRecord, CodePurpose, CodeRecord, DepartmentRecord, DoctorRecord,
     IdemRecord, IdnoRecord, LimitKind, LimitRecord, MembersRecord, MetaRecord, NoShowRecord, PatientRecord,
     PhoneRecord, ScheduleAtRecord, ScheduleRecord, SequenceRecord, SessionRecord, SlotRecord, TenantRecord,
-    UserRecord, VisitRecord,
+    UploadRecord, UserRecord, VisitRecord,
 };
 use crate::sequences::Sequence;
 use crate::table::Table;
@@ -329,4 +330,10 @@ pub fn sequence(tenant: TenantId, sequence: Sequence) -> Key<SequenceRecord> {
 #[must_use]
 pub fn no_show(tenant: TenantId, patient: PatientId) -> Key<NoShowRecord> {
     Key::new(of(tenant, Table::NoShow).with(id(patient.get())))
+}
+
+/// An upload that was permitted and has not arrived yet.
+#[must_use]
+pub fn upload(tenant: TenantId, picture: &PictureId) -> Key<UploadRecord> {
+    Key::new(of(tenant, Table::Upload).with(*picture.as_bytes()))
 }

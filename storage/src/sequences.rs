@@ -43,11 +43,13 @@ pub enum Sequence {
     Schedule,
     /// Members of the staff.
     Staff,
+    /// Uploaded files.
+    File,
 }
 
 impl Sequence {
     /// All sequences.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Booking,
         Self::BookingCode,
         Self::User,
@@ -58,6 +60,7 @@ impl Sequence {
         Self::Doctor,
         Self::Schedule,
         Self::Staff,
+        Self::File,
     ];
 
     /// The sequence as it stands in keys.
@@ -73,6 +76,7 @@ impl Sequence {
             Self::Doctor => 8,
             Self::Schedule => 9,
             Self::Staff => 10,
+            Self::File => 22,
         }
     }
 
@@ -88,7 +92,8 @@ impl Sequence {
             | Self::Department
             | Self::Doctor
             | Self::Schedule
-            | Self::Staff => 1_000_000_000,
+            | Self::Staff
+            | Self::File => 1_000_000_000,
         }
     }
 
@@ -105,7 +110,8 @@ impl Sequence {
             | Self::Department
             | Self::Doctor
             | Self::Schedule
-            | Self::Staff => MAX_ID,
+            | Self::Staff
+            | Self::File => MAX_ID,
         }
     }
 
@@ -123,7 +129,8 @@ impl Sequence {
             | Self::Department
             | Self::Doctor
             | Self::Schedule
-            | Self::Staff => 1_000,
+            | Self::Staff
+            | Self::File => 1_000,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The one handle to the store: read, scan, commit.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
@@ -16,6 +17,7 @@ use crate::keys::{Key, KeyRange, RawKey};
 use crate::lock::WriterLock;
 use crate::open::{self, OpenError};
 use crate::options::StorageOptions;
+use crate::pictures::PictureFiles;
 use crate::record::{Record, RecordError};
 use crate::shared::Shared;
 use crate::status::{ANY_ORDER, Gauges, Status, Writable};
@@ -75,7 +77,7 @@ pub enum CloseError {
     Failed,
     /// The last segment could not be closed.
     #[error("the journal could not be closed: {0}")]
-    Journal(std::io::Error),
+    Journal(io::Error),
 }
 
 /// The store. A clone is another handle to the same one. The data folder can be opened again when
@@ -216,6 +218,14 @@ impl Storage {
             }
             swept += self.sweep_keys(&keys, now).inspect_err(|_| self.note_again(&keys, now))?;
         }
+    }
+
+    /// The folder of the pictures, beside the journal.
+    ///
+    /// # Errors
+    /// Whatever the file system reports.
+    pub fn pictures(&self) -> io::Result<PictureFiles> {
+        PictureFiles::open(&self.0.options.path, Arc::clone(&self.0.options.files))
     }
 
     /// Lets the index write what it still has in memory, so that a start after a crash has less to

@@ -46,11 +46,13 @@ pub enum Table {
     Sequence = 20,
     /// Missed visits (爽约) of a patient.
     NoShow = 21,
+    /// Uploads that were permitted and have not arrived yet.
+    Upload = 22,
 }
 
 impl Table {
     /// Every table, by ascending tag.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Meta,
         Self::Tenant,
         Self::Department,
@@ -72,6 +74,7 @@ impl Table {
         Self::Idem,
         Self::Sequence,
         Self::NoShow,
+        Self::Upload,
     ];
 
     /// The byte that stands for this table in keys.
@@ -111,6 +114,7 @@ impl Table {
             Self::Idem => "idem",
             Self::Sequence => "sequence",
             Self::NoShow => "no_show",
+            Self::Upload => "upload",
         }
     }
 
@@ -118,7 +122,7 @@ impl Table {
     #[must_use]
     pub const fn is_resident(self) -> bool {
         match self {
-            Self::Slot | Self::Booking | Self::Patient | Self::Idno | Self::Idem => false,
+            Self::Slot | Self::Booking | Self::Patient | Self::Idno | Self::Idem | Self::Upload => false,
             Self::Meta
             | Self::Tenant
             | Self::Department

@@ -319,6 +319,17 @@ impl Vault {
     }
 }
 
+impl Vault {
+    /// A secret that somebody else gave the clinic, for instance the key of a cloud account: one line of text in the
+    /// file `<name>` of the keys folder; `None` when there is no such file.
+    ///
+    /// # Errors
+    /// Everybody on the machine may use the file, or it does not hold one line of visible ASCII characters.
+    pub fn given_secret(&self, name: &str) -> Result<Option<String>, VaultError> {
+        key_files::read_line(&self.folder.join(name))
+    }
+}
+
 fn read_or_create(path: &Path, existing: Existing, random: &dyn Random) -> Result<SecretKey, VaultError> {
     match (key_files::read(path)?, existing) {
         (Some(secret), _) => Ok(secret),

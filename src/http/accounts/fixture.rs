@@ -18,6 +18,7 @@ use crate::http::caller::Patient;
 use crate::http::codes::Codes;
 use crate::http::limits::SlowedAttempts;
 use crate::passwords::{Password, PasswordHasher};
+use crate::pictures::{AccessKey, Pictures};
 use crate::sms::{Sms, VerificationCode};
 use crate::tokens::{Subject, Tokens};
 
@@ -129,6 +130,7 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
         // Port 1 (tcpmux) is served by nobody.
         sms: Sms::webhook("http://127.0.0.1:1/").expect("a client"),
         slowed: SlowedAttempts::at_most(1),
+        pictures: Pictures::aliyun("https://oss.test", "clinic", AccessKey::new("id", b"secret"), 1024),
         limits: Limits {
             token_ttl: Duration::from_secs(600),
             requires_privacy_consent: false,

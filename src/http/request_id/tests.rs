@@ -27,6 +27,12 @@ async fn id_of(request: actix_web::HttpRequest) -> HttpResponse {
     envelope::ok(id.expect("given by the edge").to_string())
 }
 
+async fn fails_in_xml() -> HttpResponse {
+    let mut reply = HttpResponse::Forbidden().body("\"<Error/>\"");
+    reply.extensions_mut().insert(Unenveloped { code: "AccessDenied" });
+    reply
+}
+
 struct Reply {
     http: StatusCode,
     headers: HeaderMap,
@@ -39,6 +45,7 @@ async fn reply(failure_status: FailureStatus, request: serving::TestRequest) -> 
         .route("/fails", web::get().to(fails))
         .route("/fails_foreign", web::get().to(fails_foreign))
         .route("/refuses", web::get().to(refuses))
+        .route("/fails_in_xml", web::get().to(fails_in_xml))
         .service(web::resource("/id").route(web::get().to(id_of)))
         .route("/null", web::get().to(async || envelope::ok_null()));
     let app = serving::init_service(app).await;
@@ -93,6 +100,17 @@ async fn failures_of_actix_are_enveloped() {
     assert_eq!(wrong_method.http, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(wrong_method.body["status"], "0405");
     assert!(wrong_method.body["data"].is_null());
+}
+
+/// Seen to fail when the mark on the reply was not looked at.
+#[actix_web::test]
+async fn a_failure_of_another_protocol_stays_as_it_is() {
+    for failure_status in [FailureStatus::OfTheTable, FailureStatus::Always200] {
+        let reply = reply(failure_status, serving::TestRequest::get().uri("/fails_in_xml")).await;
+        assert_eq!(reply.http, StatusCode::FORBIDDEN);
+        assert_eq!(reply.body, "<Error/>");
+        assert_eq!(reply.headers.get("x-request-id").expect("there"), "00c0ffee00000001");
+    }
 }
 
 #[actix_web::test]

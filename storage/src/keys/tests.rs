@@ -82,6 +82,7 @@ fn every_table(tenant: TenantId) -> Vec<RawKey> {
         *idem(tenant, user, "/book_service/book/submit", "k").raw(),
         *sequence(tenant, Sequence::Staff).raw(),
         *no_show(tenant, patient).raw(),
+        *upload(tenant, &PictureId::from_bytes([255; 16])).raw(),
     ]
 }
 
@@ -264,7 +265,7 @@ fn bytes_that_are_no_key_are_refused() {
     let key = *user(t(1), u(1)).raw();
     assert_eq!(RawKey::from_bytes(&key.as_bytes()[..8]), None);
     let mut unknown = key.as_bytes().to_vec();
-    for tag in [0, 22, 255] {
+    for tag in [0, Table::ALL.len() as u8 + 1, 255] {
         unknown[8] = tag;
         assert_eq!(RawKey::from_bytes(&unknown), None);
     }

@@ -12,6 +12,7 @@ use domain::{
 
 use super::*;
 use crate::keys;
+use crate::pictures::PictureKind;
 use crate::record::{Record, RecordError};
 use crate::table::Table;
 use crate::vault::tests::fixed_vault;
@@ -300,6 +301,7 @@ fn people_tables() -> Vec<Table> {
     let session = SessionRecord { user: user(), created_at: at(0), expires_at: at(1) };
     let code = CodeRecord { hash: Blind::from_bytes([7; 32]), tries_left: 5, expires_at: at(2) };
     let limit = LimitRecord { sent_at: vec![at(0), at(1)] };
+    let upload = |kind| UploadRecord { user: user(), kind, expires_at: at(4) };
     let idem = IdemRecord { content_hash: [8; 32], reply: b"{}".to_vec(), expires_at: at(3) };
     let consent = Consent { version: "2026-01".to_owned(), given_at: at(4) };
     vec![
@@ -327,6 +329,10 @@ fn people_tables() -> Vec<Table> {
             &idem,
             "000808080808080808080808080808080808080808080808080808080808080808027b7dfd0650e25344030000",
         ),
+        holds(&upload(PictureKind::Jpeg), "00fc07ca9a3b00fd0850e25344030000"),
+        holds(&upload(PictureKind::Png), "00fc07ca9a3b01fd0850e25344030000"),
+        holds(&upload(PictureKind::Gif), "00fc07ca9a3b02fd0850e25344030000"),
+        holds(&upload(PictureKind::WebP), "00fc07ca9a3b03fd0850e25344030000"),
     ]
 }
 

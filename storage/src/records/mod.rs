@@ -18,6 +18,7 @@ mod patients;
 mod people;
 mod schedules;
 mod sequences;
+mod uploads;
 
 #[cfg(test)]
 mod golden;
@@ -33,6 +34,7 @@ pub use meta::MetaRecord;
 pub use patients::{Certificate, IdnoRecord, Miss, NoShowRecord, PatientPersonal, PatientRecord};
 pub use schedules::{BookedBefore, ScheduleAtRecord, ScheduleRecord};
 pub use sequences::SequenceRecord;
+pub use uploads::UploadRecord;
 
 use domain::{Date, Timestamp};
 

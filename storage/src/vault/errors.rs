@@ -32,6 +32,14 @@ pub enum VaultError {
         /// The file in question.
         path: PathBuf,
     },
+    /// The file of a secret that was given to the clinic does not hold one.
+    #[error(
+        "the key file {path} does not hold one line of visible ASCII characters: write the secret into it"
+    )]
+    NotOneLine {
+        /// The file in question.
+        path: PathBuf,
+    },
     /// Everybody on this machine may use the key.
     #[error("every user of this machine may use the key file {path} (mode {mode:o}): run chmod 600 on it")]
     Exposed {

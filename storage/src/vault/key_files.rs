@@ -49,6 +49,26 @@ pub(super) fn read(path: &Path) -> Result<Option<SecretKey>, VaultError> {
     }
 }
 
+/// Reads a file of one line of visible ASCII characters, or `None` if it does not exist.
+///
+/// # Errors
+/// Refuses a file that everybody on the machine may read or write, and one that holds anything else.
+pub(super) fn read_line(path: &Path) -> Result<Option<String>, VaultError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(file_error(path, error)),
+    };
+    check_permissions(path, &file)?;
+    let mut bytes = Vec::new();
+    file.take(LONGEST_FILE).read_to_end(&mut bytes).map_err(|error| file_error(path, error))?;
+    let line = bytes.trim_ascii_end();
+    match std::str::from_utf8(line) {
+        Ok(text) if !text.is_empty() && line.iter().all(u8::is_ascii_graphic) => Ok(Some(text.to_owned())),
+        Ok(_) | Err(_) => Err(VaultError::NotOneLine { path: path.to_owned() }),
+    }
+}
+
 /// Makes a new secret and stores it durably, or reads the one that another process stored first.
 ///
 /// The secret must be on disk before anything is sealed with it: a power cut that kept the sealed

@@ -327,3 +327,26 @@ fn an_interrupted_first_unlock_keeps_the_keys_it_made() {
     assert_eq!(unlock(&storage, &folder).unwrap().fingerprint(), made.fingerprint());
     assert_eq!(unlock(&storage, &folder).unwrap().fingerprint(), made.fingerprint());
 }
+
+/// Seen to fail when the permissions of the file were not looked at.
+#[test]
+fn a_given_secret_is_one_line_of_a_private_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let (folder, vault) = fixed_vault();
+    assert_eq!(vault.given_secret("given").expect("read"), None);
+    let path = vault.folder().join("given");
+    let write = |text: &str, mode: u32| {
+        fs::write(&path, text).expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("set");
+    };
+    write("testAccessKeySecret\n", 0o600);
+    assert_eq!(vault.given_secret("given").expect("read").as_deref(), Some("testAccessKeySecret"));
+    for text in ["", "\n", "two words", "two\nlines", "\u{e9}"] {
+        write(text, 0o600);
+        let refused = vault.given_secret("given");
+        assert!(matches!(refused, Err(VaultError::NotOneLine { .. })), "{text:?}: {refused:?}");
+    }
+    write("testAccessKeySecret", 0o644);
+    assert!(matches!(vault.given_secret("given"), Err(VaultError::Exposed { .. })));
+    drop(folder);
+}
