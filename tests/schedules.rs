@@ -133,8 +133,7 @@ async fn a_day_without_schedules_is_empty_and_a_date_that_is_none_is_refused() -
     Ok(())
 }
 
-/// Seen to fail when the picture of the department was named as in the other list, and when a doctor whose schedules
-/// all lie beyond the horizon had a row.
+/// Seen to fail when the picture of the department was named as in the other list.
 #[tokio::test]
 async fn a_department_lists_the_doctors_who_can_be_seen_until_the_horizon() -> io::Result<()> {
     let (_folder, clinic) = open();
