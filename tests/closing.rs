@@ -22,7 +22,7 @@ fn open() -> (Folder, Clinic) {
     (folder, clinic)
 }
 
-/// Seen to fail when only a page of the bookings, or another account's sessions, were told.
+/// Seen to fail when only a page of the bookings was told.
 #[tokio::test]
 async fn an_account_is_told_all_that_is_stored_about_it() -> io::Result<()> {
     let (_folder, clinic) = open();

@@ -36,7 +36,7 @@ fn retry_after(answer: &Answer) -> u64 {
     answer.reply.header("retry-after").expect("always there for 0429").parse().expect("seconds")
 }
 
-/// Seen to fail when codes of different purposes were counted apart, and when the interval was kept in memory only.
+/// Seen to fail when two texts were permitted in the interval.
 #[tokio::test]
 async fn a_phone_gets_one_text_a_minute_whatever_it_is_for() -> io::Result<()> {
     let folder = Folder::new();
@@ -113,7 +113,7 @@ fn wrong(code: &str) -> &'static str {
     if code == "000000" { "000001" } else { "000000" }
 }
 
-/// Seen to fail when a validation did not count, and when the right code was counted as a try or used up by one.
+/// Seen to fail when a wrong try was not counted, and when a validation used the code up.
 #[tokio::test]
 async fn a_reset_code_survives_four_wrong_tries_and_any_right_ones() -> io::Result<()> {
     let folder = Folder::new();
@@ -161,7 +161,7 @@ fn one_effect(answers: &[Answer], too_late: &str) {
     assert!(count(too_late) > 0);
 }
 
-/// Seen to fail when a code was deleted without requiring that it is the one that was tried.
+/// Seen to fail when a reset required neither the code nor the account to be as it was read; one of them is enough.
 #[tokio::test]
 async fn a_code_works_once_for_a_hundred_at_once() -> io::Result<()> {
     let folder = Folder::new();

@@ -69,7 +69,7 @@ async fn is_accepted(patient: &mut Patient, token: &str) -> io::Result<bool> {
     Ok(answer.is_success())
 }
 
-/// Seen to fail when the issuer, the audience or the expiry was not looked at, and when HS512 was accepted.
+/// Seen to fail when the issuer or the expiry was not looked at, and when HS512 was accepted.
 #[tokio::test]
 async fn forged_and_altered_tokens_are_refused_before_and_after_a_restart() -> io::Result<()> {
     let folder = Folder::new();

@@ -59,34 +59,40 @@ pub async fn close(
 }
 
 pub(super) async fn close_by_password(mut claimant: Claimant<'_>, patient: Patient) -> Result<(), ApiError> {
-    let (app, tenant) = (claimant.app, patient.tenant);
+    let app = claimant.app;
     for _ in 0..MAX_TRIES {
         let account = Account::of_patient(app, patient)?;
         let phone = &account.personal.phone;
         let unlocked = claimant.prove(phone, Some(&account), ErrorCode::CredentialsWrong).await?;
-        let mut commit = Commit::new();
-        patient.require_session(app, &mut commit)?;
+        let mut commit = erasure(app, patient, &account).await?;
         unlocked.forget(&mut commit);
-        require_no_bookings(app, patient, &mut commit)?;
-        let members_key = keys::members(tenant, patient.user);
-        let members = app.storage.get(&members_key).map_err(ApiError::internal)?;
-        let version = members.as_ref().map_or(Version::ABSENT, |members| members.version);
-        // No member can be added and nothing booked for one until this is written.
-        commit.require_version(&members_key, version).delete(&members_key);
-        let members = members.map(|members| members.record).unwrap_or_default();
-        let Some(files) = files_to_erase(app, patient, &members).await? else { continue };
-        for file in files {
-            file.erase(&mut commit);
-        }
-        end_sessions(app, tenant, &account, Ended::All, &mut commit)?;
-        commit.delete(&phone_key(app, tenant, phone));
-        commit.require_version(&account.key, account.version).delete(&account.key);
         match outcome(app.storage.commit(commit).await)? {
             Outcome::Made => return Ok(()),
             Outcome::Outdated => {}
         }
     }
     Err(ErrorCode::Busy.into())
+}
+
+/// The commit that erases the account, if nothing it was decided on changes meanwhile.
+async fn erasure(app: &App, patient: Patient, account: &Account) -> Result<Commit, ApiError> {
+    let tenant = patient.tenant;
+    let mut commit = Commit::new();
+    patient.require_session(app, &mut commit)?;
+    require_no_bookings(app, patient, &mut commit)?;
+    let members_key = keys::members(tenant, patient.user);
+    let members = app.storage.get(&members_key).map_err(ApiError::internal)?;
+    let version = members.as_ref().map_or(Version::ABSENT, |members| members.version);
+    // No member can be added and nothing booked for one until this is written.
+    commit.require_version(&members_key, version).delete(&members_key);
+    let members = members.map(|members| members.record).unwrap_or_default();
+    for file in files_to_erase(app, patient, &members).await? {
+        file.erase(&mut commit);
+    }
+    end_sessions(app, tenant, account, Ended::All, &mut commit)?;
+    commit.delete(&phone_key(app, tenant, &account.personal.phone));
+    commit.require_version(&account.key, account.version).delete(&account.key);
+    Ok(commit)
 }
 
 /// Makes `commit` depend on there being no visit that the account still expects.
@@ -135,13 +141,12 @@ impl File {
     }
 }
 
-/// The files of the account's members that no other account refers to and that have no booking but cancelled ones;
-/// `None` when one of them changes meanwhile.
+/// The files of the account's members that no other account refers to and that have no booking but cancelled ones.
 async fn files_to_erase(
     app: &App,
     patient: Patient,
     members: &MembersRecord,
-) -> Result<Option<impl Iterator<Item = File>>, ApiError> {
+) -> Result<impl Iterator<Item = File>, ApiError> {
     let mut files = HashMap::new();
     for entry in &members.members {
         // Before anything else is looked at: what is added later changes the version.
@@ -152,9 +157,8 @@ async fn files_to_erase(
     let candidates: HashSet<_> = files.keys().copied().collect();
     if !candidates.is_empty() {
         let read = files.values().map(|file| (file.key, file.version));
-        if files::settle(app, read).await? == Outcome::Outdated {
-            return Ok(None);
-        }
+        // A file that has changed meanwhile cannot be erased by the commit that this is for.
+        let _ = files::settle(app, read).await?;
         let storage = app.storage.clone();
         // Reads every account and every booking of the clinic, off the threads that serve requests.
         let kept =
@@ -163,7 +167,7 @@ async fn files_to_erase(
             files.remove(&patient);
         }
     }
-    Ok(Some(files.into_values()))
+    Ok(files.into_values())
 }
 
 fn files_to_keep(

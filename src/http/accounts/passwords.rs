@@ -126,26 +126,32 @@ impl Reset<'_> {
     /// Uses the code up, stores the hash and ends all sessions, in one commit.
     pub(super) async fn complete(&self, password: Password) -> Result<(), ApiError> {
         let (app, tenant) = (self.app, self.tenant);
-        let codes = Codes::of(app, tenant, CodePurpose::Reset);
         // Only a right code is worth the hash of a password.
-        codes.check(&self.phone, &self.code).await?;
+        Codes::of(app, tenant, CodePurpose::Reset).check(&self.phone, &self.code).await?;
         password.refuse_weak(&self.phone).map_err(|_| ErrorCode::PasswordWeak)?;
         let password_hash = app.passwords.hash(password).await?;
         for _ in 0..MAX_TRIES {
-            let code = codes.check(&self.phone, &self.code).await?;
-            // Without an account nobody was told the code: who guessed it learns no more than from a wrong one.
-            let account = Account::of_phone(app, tenant, &self.phone)?.ok_or(ErrorCode::CodeWrong)?;
-            let mut commit = Commit::new();
-            code.consume(&mut commit);
-            let personal = UserPersonal { password_hash: password_hash.clone(), ..account.personal.clone() };
-            account.put(app, &mut commit, &personal)?;
-            end_sessions(app, tenant, &account, Ended::All, &mut commit)?;
+            let commit = self.commit(&password_hash).await?;
             match outcome(app.storage.commit(commit).await)? {
                 Outcome::Made => return Ok(()),
                 Outcome::Outdated => {}
             }
         }
         Err(ErrorCode::Busy.into())
+    }
+
+    /// The commit that does it, if nothing it was decided on changes meanwhile.
+    pub(super) async fn commit(&self, password_hash: &str) -> Result<Commit, ApiError> {
+        let (app, tenant) = (self.app, self.tenant);
+        let code = Codes::of(app, tenant, CodePurpose::Reset).check(&self.phone, &self.code).await?;
+        // Without an account nobody was told the code: who guessed it learns no more than from a wrong one.
+        let account = Account::of_phone(app, tenant, &self.phone)?.ok_or(ErrorCode::CodeWrong)?;
+        let mut commit = Commit::new();
+        code.consume(&mut commit);
+        let personal = UserPersonal { password_hash: password_hash.to_owned(), ..account.personal.clone() };
+        account.put(app, &mut commit, &personal)?;
+        end_sessions(app, tenant, &account, Ended::All, &mut commit)?;
+        Ok(commit)
     }
 }
 

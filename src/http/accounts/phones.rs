@@ -124,36 +124,40 @@ impl Moving<'_> {
     ///
     /// The codes are looked at before the new phone, so that only who holds it learns that it has an account.
     pub(super) async fn complete(&self) -> Result<(), ApiError> {
-        let (app, tenant) = (self.app, self.patient.tenant);
         for _ in 0..MAX_TRIES {
-            let account = Account::of_patient(app, self.patient)?;
-            let old_phone = &account.personal.phone;
-            if *old_phone == self.new_phone {
-                return Err(ErrorCode::PhoneUnchanged.into());
-            }
-            let leave =
-                Codes::of(app, tenant, CodePurpose::LeavePhone).check(old_phone, &self.old_code).await?;
-            let take =
-                Codes::of(app, tenant, CodePurpose::TakePhone).check(&self.new_phone, &self.new_code).await?;
-            let (old_key, new_key) =
-                (phone_key(app, tenant, old_phone), phone_key(app, tenant, &self.new_phone));
-            if app.storage.contains(&new_key).map_err(ApiError::internal)? {
-                return Err(ErrorCode::PhoneTaken.into());
-            }
-            let mut commit = Commit::new();
-            self.patient.require_session(app, &mut commit)?;
-            leave.consume(&mut commit);
-            take.consume(&mut commit);
-            commit.delete(&old_key);
-            commit.require_absent(&new_key).put(&new_key, &PhoneRecord { user: account.user });
-            let personal = UserPersonal { phone: self.new_phone.clone(), ..account.personal.clone() };
-            // The account has its old phone, so it is the one that the old phone's key leads to.
-            account.put(app, &mut commit, &personal)?;
-            match outcome(app.storage.commit(commit).await)? {
+            let commit = self.commit().await?;
+            match outcome(self.app.storage.commit(commit).await)? {
                 Outcome::Made => return Ok(()),
                 Outcome::Outdated => {}
             }
         }
         Err(ErrorCode::Busy.into())
+    }
+
+    /// The commit that does it, if nothing it was decided on changes meanwhile.
+    pub(super) async fn commit(&self) -> Result<Commit, ApiError> {
+        let (app, tenant) = (self.app, self.patient.tenant);
+        let account = Account::of_patient(app, self.patient)?;
+        let old_phone = &account.personal.phone;
+        if *old_phone == self.new_phone {
+            return Err(ErrorCode::PhoneUnchanged.into());
+        }
+        let leave = Codes::of(app, tenant, CodePurpose::LeavePhone).check(old_phone, &self.old_code).await?;
+        let take =
+            Codes::of(app, tenant, CodePurpose::TakePhone).check(&self.new_phone, &self.new_code).await?;
+        let new_key = phone_key(app, tenant, &self.new_phone);
+        if app.storage.contains(&new_key).map_err(ApiError::internal)? {
+            return Err(ErrorCode::PhoneTaken.into());
+        }
+        let mut commit = Commit::new();
+        self.patient.require_session(app, &mut commit)?;
+        leave.consume(&mut commit);
+        take.consume(&mut commit);
+        // The account has its old phone, so it is the one that the old phone's key leads to.
+        commit.delete(&phone_key(app, tenant, old_phone));
+        commit.require_absent(&new_key).put(&new_key, &PhoneRecord { user: account.user });
+        let personal = UserPersonal { phone: self.new_phone.clone(), ..account.personal.clone() };
+        account.put(app, &mut commit, &personal)?;
+        Ok(commit)
     }
 }

@@ -29,7 +29,7 @@ fn network(address: u8) -> ClientNetwork {
     ClientNetwork::around(IpAddr::V4(Ipv4Addr::new(198, 51, 100, address)))
 }
 
-/// Seen to fail when the record expired with the oldest wrong password, and when the count was kept in memory only.
+/// Seen to fail when the record expired with the oldest wrong password in it.
 #[actix_web::test]
 async fn a_restart_forgets_no_wrong_password() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -64,6 +64,12 @@ async fn a_restart_forgets_no_wrong_password() {
 
     clock.advance(Duration::from_secs(5 * 60));
     attempts.admit(&phone(1)).expect("the first does not count any more");
+    storage.close().expect("closed");
+    drop(storage);
+    let storage = open(folder.path(), clock.now().plus(Duration::from_secs(59)));
+    let attempts = PasswordAttempts { storage: &storage, vault: &vault, clock: &clock, tenant };
+    attempts.count(&phone(1), network(3)).await.expect("the tenth that counts");
+    assert_eq!(attempts.admit(&phone(1)).expect_err("locked again").code(), ErrorCode::TooOften);
     clock.advance(SPAN);
     assert_eq!(attempts.delay(network(1)).expect("readable"), Duration::ZERO);
 }
