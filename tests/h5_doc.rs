@@ -38,6 +38,7 @@ const VARIABLE: &[&str] = &[
     "url",
     "file_id",
     "avatar",
+    "patiImg",
     "created_at",
     "expires_at",
     "given_at",

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use domain::{TenantId, Timestamp};
 use harness::clinic::Clinic;
 use harness::folder::Folder;
-use harness::patients::{Answer, Patient};
+use harness::patients::{Answer, PASSWORD, Patient};
 use harness::shape;
 use harness::wire::{self, Connection, Reply};
 use image::{DynamicImage, ImageFormat};
@@ -188,8 +188,8 @@ fn policy_of(permit: &Value) -> Value {
     serde_json::from_slice(&json).expect("JSON")
 }
 
-/// Seen to fail when the commit left the avatar as it was, when the file of the former avatar stayed, and when the
-/// permission was not used up.
+/// Seen to fail when the commit left the avatar as it was, when the file of the former avatar or of a closed account
+/// stayed, and when the permission was not used up.
 #[tokio::test]
 async fn a_picture_is_uploaded_once_and_becomes_the_avatar() -> io::Result<()> {
     let (folder, clinic) = open(&[]);
@@ -227,6 +227,13 @@ async fn a_picture_is_uploaded_once_and_becomes_the_avatar() -> io::Result<()> {
     assert_eq!(avatars(&folder), [Some(key.clone()), None]);
     let clinic = Clinic::start(&folder, &[]);
     assert_eq!(shown(&clinic, &key).await.body, png());
+
+    let mut patient = patient.again(clinic.address).await?;
+    let told = patient.get("patient_service/myinfo").await?.data();
+    assert!(told["avatar"].as_str().expect("a text").ends_with(&format!("/oss/{key}")), "{told}");
+    patient.post("patient_service/close_account", &json!({"password": PASSWORD})).await?.done();
+    assert_eq!(shown(&clinic, &key).await.status, 404);
+    clinic.stop();
     Ok(())
 }
 

@@ -132,6 +132,13 @@ async fn set_avatar(app: &App, tenant: TenantId, user: UserId, key: &str) -> Res
     Err(ErrorCode::Busy.into())
 }
 
+/// Removes the picture of an account that is gone. What Aliyun keeps stays there: nothing here may delete it.
+pub(super) async fn remove_of_nobody(app: &App, avatar: &str) {
+    if let (Keeper::Local(store), Some(picture)) = (&app.pictures.keeper, key::parse(avatar)) {
+        post_object::remove(store, picture).await;
+    }
+}
+
 /// Puts the account with this avatar into `commit`. Answers the key of the avatar before.
 fn put_avatar(
     app: &App,

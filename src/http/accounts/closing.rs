@@ -1,8 +1,9 @@
 //! Closing an account (注销). Ours, not the contract's: 个人信息保护法 (2021) §47 gives everyone the right to be erased.
 //!
-//! Erased are the account with its phone, its sessions and its list of members, and the files of patients that only it
-//! refers to and the clinic has never seen. Every other file is the clinic's medical record, which it has to keep;
-//! bookings hold nothing but ids, and stay too. What is erased leaves the journal when it is folded next.
+//! Erased are the account with its phone, its picture, its sessions and its list of members, and the files of
+//! patients that only it refers to and the clinic has never seen. Every other file is the clinic's medical record,
+//! which it has to keep; bookings hold nothing but ids, and stay too. What is erased leaves the journal when it is
+//! folded next.
 
 use std::collections::{HashMap, HashSet};
 
@@ -20,6 +21,7 @@ use crate::http::error::{ApiError, ErrorCode};
 use crate::http::members::files;
 use crate::http::openapi::Done;
 use crate::http::params::Params;
+use crate::http::pictures;
 use crate::http::refusals::{MAX_TRIES, Outcome, outcome};
 use crate::passwords::Password;
 
@@ -67,7 +69,12 @@ pub(super) async fn close_by_password(mut claimant: Claimant<'_>, patient: Patie
         let mut commit = erasure(app, patient, &account).await?;
         unlocked.forget(&mut commit);
         match outcome(app.storage.commit(commit).await)? {
-            Outcome::Made => return Ok(()),
+            Outcome::Made => {
+                if let Some(avatar) = &account.personal.profile.avatar {
+                    pictures::remove_of_nobody(app, avatar).await;
+                }
+                return Ok(());
+            }
             Outcome::Outdated => {}
         }
     }

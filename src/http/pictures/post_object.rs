@@ -254,7 +254,7 @@ async fn make_avatar(app: &App, picture: &Picture) -> Result<Option<String>, Fai
 }
 
 /// Removes a picture that nobody refers to; one that stays is only a waste of space.
-async fn remove(store: &LocalStore, picture: Picture) {
+pub(super) async fn remove(store: &LocalStore, picture: Picture) {
     let files = store.files.clone();
     match web::block(move || files.remove(&picture)).await {
         Ok(Ok(())) => {}
