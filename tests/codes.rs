@@ -161,7 +161,7 @@ fn one_effect(answers: &[Answer], too_late: &str) {
     assert!(count(too_late) > 0);
 }
 
-/// Seen to fail when a reset required neither the code nor the account to be as it was read; one of them is enough.
+/// Seen to fail when a code was not used up. That two at the very same time cannot use it is tested beside `Codes`.
 #[tokio::test]
 async fn a_code_works_once_for_a_hundred_at_once() -> io::Result<()> {
     let folder = Folder::new();
