@@ -176,7 +176,7 @@ mod tests {
         };
         store(&clinic.app, patient, told).await.expect("stored");
         let info = my_info(&clinic.app, patient).expect("readable");
-        assert_eq!(info.avatar, "http://clinic.test/oss/1/avatar/7.png");
+        assert_eq!(info.avatar, "https://clinic.oss.test/1/avatar/7.png");
         assert_eq!((info.name.as_str(), info.phone.as_str()), ("小明", phone.as_str()));
         let stored = Account::read(&clinic.app, patient).expect("readable");
         assert_eq!((stored.personal.password_hash.as_str(), stored.record.created_at), ("hash", NOW));
