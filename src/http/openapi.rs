@@ -4,8 +4,10 @@
 //! list below with the routes, and real replies with the schemas.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-use actix_web::web::{self, ServiceConfig};
+use actix_web::HttpResponse;
+use actix_web::web::{self, Bytes, ServiceConfig};
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
@@ -13,9 +15,9 @@ use utoipa::openapi::{
     self, ContentBuilder, ObjectBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema, Type,
 };
 use utoipa::{Modify, OpenApi, ToSchema};
-use utoipa_swagger_ui::SwaggerUi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::error::{Retry, Row, TABLE};
+use super::error::{ApiError, Retry, Row, TABLE};
 use super::{accounts, barcodes, bookings, clinic_info, departments, members, pictures, profile, schedules};
 
 /// A success in JSON.
@@ -105,10 +107,22 @@ pub fn document() -> openapi::OpenApi {
     Api::openapi()
 }
 
+/// The description as it is served. It is made when it is first asked for, once for all threads.
+static JSON: LazyLock<Result<Bytes, serde_json::Error>> =
+    LazyLock::new(|| serde_json::to_vec(&document()).map(Bytes::from));
+
 /// `/openapi.json` and `/docs/`.
 pub fn browse(config: &mut ServiceConfig) {
+    config.service(web::resource("/openapi.json").route(web::get().to(json)));
     config.service(web::redirect("/docs", "/docs/"));
-    config.service(SwaggerUi::new("/docs/{_:.*}").url("/openapi.json", document()));
+    config.service(SwaggerUi::new("/docs/{_:.*}").config(Config::from("/openapi.json")));
+}
+
+async fn json() -> Result<HttpResponse, ApiError> {
+    match &*JSON {
+        Ok(json) => Ok(HttpResponse::Ok().content_type("application/json").body(json.clone())),
+        Err(error) => Err(ApiError::internal(error.to_string())),
+    }
 }
 
 /// What holds for every endpoint: who calls, for which clinic, and how it can fail.
