@@ -45,12 +45,13 @@ struct LoggedIn {
 }
 
 /// An account as it was read.
-struct Account {
+pub(super) struct Account {
     user: UserId,
     key: Key<UserRecord>,
     version: Version,
     record: UserRecord,
-    personal: UserPersonal,
+    /// What it keeps secret.
+    pub(super) personal: UserPersonal,
 }
 
 impl Account {
@@ -67,11 +68,12 @@ impl Account {
     ///
     /// # Errors
     /// 0401 when it was closed meanwhile.
-    fn of_patient(app: &App, patient: Patient) -> Result<Self, ApiError> {
+    pub(super) fn of_patient(app: &App, patient: Patient) -> Result<Self, ApiError> {
         Ok(Self::find(app, patient.tenant, patient.user)?.ok_or(ErrorCode::NotLoggedIn)?)
     }
 
-    fn find(app: &App, tenant: TenantId, user: UserId) -> Result<Option<Self>, ApiError> {
+    /// The account with this id, if it is there.
+    pub(super) fn find(app: &App, tenant: TenantId, user: UserId) -> Result<Option<Self>, ApiError> {
         let key = keys::user(tenant, user);
         let Some(stored) = app.storage.get(&key).map_err(ApiError::internal)? else { return Ok(None) };
         let personal = stored.record.open(&app.vault, &key).map_err(ApiError::internal)?;
@@ -79,7 +81,12 @@ impl Account {
     }
 
     /// Makes `commit` depend on the account as it was read, and write it with this personal part.
-    fn put(&self, app: &App, commit: &mut Commit, personal: &UserPersonal) -> Result<(), ApiError> {
+    pub(super) fn put(
+        &self,
+        app: &App,
+        commit: &mut Commit,
+        personal: &UserPersonal,
+    ) -> Result<(), ApiError> {
         let record =
             self.record.with_personal(&app.vault, &self.key, personal).map_err(ApiError::internal)?;
         commit.require_version(&self.key, self.version).put(&self.key, &record);

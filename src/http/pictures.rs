@@ -13,6 +13,7 @@ use storage::records::UploadRecord;
 use storage::{Commit, OsRandom, Picture, PictureId, PictureKind, Random, Sequence, keys};
 use utoipa::ToSchema;
 
+use super::accounts::Account;
 use super::caller::Patient;
 use super::envelope;
 use super::error::{ApiError, ErrorCode};
@@ -146,12 +147,10 @@ fn put_avatar(
     avatar: &str,
     commit: &mut Commit,
 ) -> Result<Option<String>, ApiError> {
-    let key = keys::user(tenant, user);
-    let stored = app.storage.get(&key).map_err(ApiError::internal)?.ok_or(ErrorCode::NotFound)?;
-    let mut personal = stored.record.open(&app.vault, &key).map_err(ApiError::internal)?;
+    let account = Account::find(app, tenant, user)?.ok_or(ErrorCode::NotFound)?;
+    let mut personal = account.personal.clone();
     let former = personal.profile.avatar.replace(avatar.to_owned());
-    let record = stored.record.with_personal(&app.vault, &key, &personal).map_err(ApiError::internal)?;
-    commit.require_version(&key, stored.version).put(&key, &record);
+    account.put(app, commit, &personal)?;
     Ok(former)
 }
 

@@ -3,10 +3,11 @@
 use actix_web::{HttpResponse, web};
 use domain::{Age, Date, Gender, PersonName};
 use serde::Serialize;
-use storage::records::{Profile, UserPersonal, UserRecord};
-use storage::{Commit, Key, Version, keys};
+use storage::Commit;
+use storage::records::{Profile, UserPersonal};
 use utoipa::ToSchema;
 
+use super::accounts::Account;
 use super::barcodes;
 use super::caller::Patient;
 use super::envelope;
@@ -59,7 +60,7 @@ pub async fn show(app: web::Data<App>, patient: Patient) -> Result<HttpResponse,
 }
 
 fn my_info(app: &App, patient: Patient) -> Result<MyInfo, ApiError> {
-    let UserPersonal { phone, profile, .. } = Account::read(app, patient)?.personal;
+    let UserPersonal { phone, profile, .. } = Account::of_patient(app, patient)?.personal;
     let today = app.policy.zone.date_of(app.clock.now());
     let own = OwnMembers::read(app, patient)?;
     let default = own.members.iter().find(|member| member.is_default).map(|member| member.patient);
@@ -106,7 +107,8 @@ struct Told {
 
 async fn store(app: &App, patient: Patient, told: Told) -> Result<(), ApiError> {
     for _ in 0..MAX_TRIES {
-        let Account { key, version, record, mut personal } = Account::read(app, patient)?;
+        let account = Account::of_patient(app, patient)?;
+        let mut personal = account.personal.clone();
         let profile = Profile {
             name: Some(told.name.clone()),
             gender: told.gender,
@@ -117,9 +119,8 @@ async fn store(app: &App, patient: Patient, told: Told) -> Result<(), ApiError> 
             return Ok(());
         }
         personal.profile = profile;
-        let record = record.with_personal(&app.vault, &key, &personal).map_err(ApiError::internal)?;
         let mut commit = Commit::new();
-        commit.require_version(&key, version).put(&key, &record);
+        account.put(app, &mut commit, &personal)?;
         match outcome(app.storage.commit(commit).await)? {
             Outcome::Made => return Ok(()),
             Outcome::Outdated => {}
@@ -128,28 +129,11 @@ async fn store(app: &App, patient: Patient, told: Told) -> Result<(), ApiError> 
     Err(ErrorCode::Busy.into())
 }
 
-/// The caller's account as it was read.
-pub(super) struct Account {
-    pub(super) key: Key<UserRecord>,
-    pub(super) version: Version,
-    pub(super) record: UserRecord,
-    pub(super) personal: UserPersonal,
-}
-
-impl Account {
-    pub(super) fn read(app: &App, patient: Patient) -> Result<Self, ApiError> {
-        let key = keys::user(patient.tenant, patient.user);
-        let stored = app.storage.get(&key).map_err(ApiError::internal)?;
-        // An account that was closed since the token was looked at.
-        let stored = stored.ok_or(ErrorCode::NotLoggedIn)?;
-        let personal = stored.record.open(&app.vault, &key).map_err(ApiError::internal)?;
-        Ok(Self { key, version: stored.version, record: stored.record, personal })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use domain::{Phone, SessionId, UserId};
+    use storage::keys;
+    use storage::records::UserRecord;
 
     use super::*;
     use crate::http::accounts::fixture::{Clinic, NOW, phone, tenant};
@@ -178,7 +162,8 @@ mod tests {
         let info = my_info(&clinic.app, patient).expect("readable");
         assert_eq!(info.avatar, "https://clinic.oss.test/1/avatar/7.png");
         assert_eq!((info.name.as_str(), info.phone.as_str()), ("小明", phone.as_str()));
-        let stored = Account::read(&clinic.app, patient).expect("readable");
-        assert_eq!((stored.personal.password_hash.as_str(), stored.record.created_at), ("hash", NOW));
+        let stored = clinic.app.storage.get(&key).expect("readable").expect("still there").record;
+        let personal = stored.open(&clinic.app.vault, &key).expect("ours");
+        assert_eq!((personal.password_hash.as_str(), stored.created_at), ("hash", NOW));
     }
 }
