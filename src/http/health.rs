@@ -5,9 +5,11 @@ use storage::Writable;
 
 use super::envelope;
 use super::error::{ApiError, ErrorCode};
+use super::openapi::Done;
 use crate::app::App;
 
 /// `GET /health`: the process answers. It never looks at anything that could fail.
+#[utoipa::path(get, path = "/health", tag = "运维", responses((status = 200, body = Done)))]
 pub async fn health() -> HttpResponse {
     envelope::ok_null()
 }
@@ -21,6 +23,12 @@ pub async fn metrics(app: web::Data<App>) -> Result<HttpResponse, ApiError> {
 }
 
 /// `GET /ready`: bookings can be written; otherwise 503 with the reason that patients get as well.
+#[utoipa::path(
+    get,
+    path = "/ready",
+    tag = "运维",
+    responses((status = 200, body = Done), (status = 503, description = "not now, and why")),
+)]
 pub async fn ready(app: web::Data<App>) -> Result<HttpResponse, ApiError> {
     if app.draining.has_begun() {
         return Err(ErrorCode::ShuttingDown.into());

@@ -24,7 +24,7 @@ use crate::app::App;
 use crate::pictures::{Keeper, PERMITTED_FOR, formats, key};
 
 mod form;
-mod post_object;
+pub(super) mod post_object;
 mod store_error;
 
 /// A picture never changes under its key, so that a browser need not ask again for a year.
@@ -161,7 +161,18 @@ pub fn store(config: &mut ServiceConfig) {
     config.service(web::resource("/oss/{key:.*}").route(web::get().to(show)));
 }
 
-async fn show(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+/// `GET /oss/{key}`: a stored picture.
+#[utoipa::path(
+    get,
+    path = "/oss/{key}",
+    tag = "文件",
+    params(("key" = String, Path, description = "the key that upload_picture answered")),
+    responses(
+        (status = 200, description = "the picture; it never changes", content_type = "image/*"),
+        (status = 404, description = "no such picture"),
+    ),
+)]
+pub async fn show(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let Keeper::Local(store) = &app.pictures.keeper else { return Err(ErrorCode::NotFound.into()) };
     let key = request.match_info().get("key").unwrap_or_default();
     let picture = key::parse(key).ok_or(ErrorCode::NotFound)?;

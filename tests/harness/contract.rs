@@ -104,13 +104,15 @@ fn close_all<'a>(values: impl Iterator<Item = &'a mut Value>) {
     }
 }
 
-/// Every described method and path.
+/// Every described method and path of the contract, and of ours beside it.
 pub fn described() -> HashMap<(String, String), Value> {
     let paths = document()["paths"].as_object().expect("paths").clone();
-    let each = paths.into_iter().flat_map(|(path, item)| {
-        let item = item.as_object().expect("operations").clone();
-        item.into_iter().map(move |(method, operation)| ((method.to_uppercase(), path.clone()), operation))
-    });
+    let each =
+        paths.into_iter().filter(|(path, _)| path.starts_with("/pati_service/")).flat_map(|(path, item)| {
+            let item = item.as_object().expect("operations").clone();
+            item.into_iter()
+                .map(move |(method, operation)| ((method.to_uppercase(), path.clone()), operation))
+        });
     each.collect()
 }
 

@@ -6,6 +6,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, rt, web};
 use storage::records::UploadRecord;
 use storage::{Commit, Key, Picture, Stored, Writable, keys};
+use utoipa::ToSchema;
 
 use super::form::Form;
 use super::put_avatar;
@@ -31,7 +32,35 @@ enum Success {
     Created,
 }
 
-pub(super) async fn post_object(
+/// What a client posts, as to Aliyun's OSS; the file comes last.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes a form; the parser of the form reads it")]
+struct PostObjectRequest {
+    #[schema(rename = "OSSAccessKeyId")]
+    access_key_id: String,
+    policy: String,
+    #[schema(rename = "Signature")]
+    signature: String,
+    key: String,
+    #[schema(value_type = String, format = Binary)]
+    file: (),
+}
+
+/// `POST /oss/`: takes a picture that `upload_picture` has permitted. Failures are told in OSS's own XML.
+#[utoipa::path(
+    post,
+    path = "/oss/",
+    tag = "文件",
+    request_body(content = PostObjectRequest, content_type = "multipart/form-data"),
+    responses(
+        (status = 204, description = "stored; it is the avatar now"),
+        (status = 400, description = "malformed, or no picture of its type", content_type = "application/xml"),
+        (status = 403, description = "not permitted", content_type = "application/xml"),
+        (status = 409, description = "stored before", content_type = "application/xml"),
+        (status = 503, description = "too many at once", content_type = "application/xml"),
+    ),
+)]
+pub(in crate::http) async fn post_object(
     app: web::Data<App>,
     request: HttpRequest,
     payload: web::Payload,
