@@ -31,7 +31,7 @@ async fn scrape(clinic: &Clinic) -> (Samples, String) {
     (samples.collect(), text)
 }
 
-/// Seen to fail when the pattern of the route was taken from the wrong place, when refusals were counted as successes, and when the
+/// Seen to fail when the pattern of the route was taken from the wrong place, when refusals were counted as successes (those of the object store too), and when the
 /// storage had no observer.
 #[actix_web::test]
 async fn what_happened_is_counted() {
@@ -48,6 +48,9 @@ async fn what_happened_is_counted() {
     patient.raw(&wire::get("/api/pati_service/tenant_service/depts", &[])).await.expect("answered");
     patient.depts().await.expect("answered").data();
 
+    let form = [("Content-Type", "text/plain")];
+    patient.raw(&wire::bare("POST", "/oss/", &form, "no form")).await.expect("answered");
+
     let (samples, text) = scrape(&clinic).await;
     let value = |name: &str| samples.get(name).copied().unwrap_or_else(|| panic!("no {name} in {text}"));
     let submit = r#"{method="POST",route="/book_service/book/submit""#;
@@ -57,6 +60,9 @@ async fn what_happened_is_counted() {
     let depts = r#"pati_http_requests_total{method="GET",route="/tenant_service/depts",status="000"}"#;
     assert_eq!(value(depts), 2.0, "both prefixes are one route");
     assert_eq!(value(r#"pati_http_requests_total{method="GET",route="none",status="0404"}"#), 1.0);
+    let refused =
+        r#"pati_http_requests_total{method="POST",route="/oss/",status="RequestIsNotMultiPartContent"}"#;
+    assert_eq!(value(refused), 1.0, "the object store has codes of its own");
     assert_eq!(value(r#"pati_bookings_total{request="submit",status="000"}"#), 1.0);
     assert_eq!(value(r#"pati_bookings_total{request="submit",status="401006"}"#), 1.0);
     assert_eq!(value(r#"pati_sms_total{template="register",outcome="sent"}"#), 1.0);

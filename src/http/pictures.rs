@@ -20,6 +20,7 @@ use super::error::{ApiError, ErrorCode};
 use super::openapi::Success;
 use super::params::Params;
 use super::refusals::{MAX_TRIES, Outcome, outcome};
+use super::routes::Pattern;
 use crate::app::App;
 use crate::pictures::{Keeper, PERMITTED_FOR, formats, key};
 
@@ -157,8 +158,10 @@ fn put_avatar(
 /// The object store in this server, at the root as buckets are: `POST /oss/` takes a picture, `GET /oss/{key}`
 /// shows it to anyone.
 pub fn store(config: &mut ServiceConfig) {
-    config.service(web::resource("/oss/").route(web::post().to(post_object::post_object)));
-    config.service(web::resource("/oss/{key:.*}").route(web::get().to(show)));
+    config.service(
+        web::resource("/oss/").app_data(Pattern("/oss/")).route(web::post().to(post_object::post_object)),
+    );
+    config.service(web::resource("/oss/{key:.*}").app_data(Pattern("/oss/{key}")).route(web::get().to(show)));
 }
 
 /// `GET /oss/{key}`: a stored picture.

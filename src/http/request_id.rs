@@ -136,6 +136,15 @@ struct Finished<B> {
     outcome: Outcome,
 }
 
+impl<B> Finished<B> {
+    /// How it ended, for log and metrics: the status of the envelope, or the code of another protocol.
+    fn code(&self) -> &'static str {
+        let foreign = self.response.response().extensions().get::<Unenveloped>().map(|foreign| foreign.code);
+        let ours = self.outcome.failure.map(|code| code.row().status);
+        foreign.or(ours).unwrap_or(SUCCESS)
+    }
+}
+
 /// What the access log tells of a reply.
 struct Outcome {
     /// Before `errors_as_200`.
@@ -214,8 +223,7 @@ fn count<B>(finished: &Finished<B>, started: Instant) {
         Method::POST => "POST",
         _ => "other",
     };
-    let status = finished.outcome.failure.map_or(SUCCESS, |code| code.row().status);
-    app.metrics.request(method, route, status, started.elapsed());
+    app.metrics.request(method, route, finished.code(), started.elapsed());
 }
 
 /// One line for a request. Only what is broken shows by default: refusals, and 503 under overload, are ordinary and
@@ -229,9 +237,7 @@ fn log_access<B>(finished: &Finished<B>, id: RequestId, started: Instant) {
     let route = route_of(&finished.response);
     let method = finished.response.request().method().as_str();
     let status = status.as_u16();
-    let foreign = finished.response.response().extensions().get::<Unenveloped>().map(|foreign| foreign.code);
-    let ours = finished.outcome.failure.map(|code| code.row().status);
-    let code = foreign.or(ours).unwrap_or(SUCCESS);
+    let code = finished.code();
     let latency_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     if is_broken {
         tracing::info!(request_id = %id, method, route, status, code, latency_us, "request");

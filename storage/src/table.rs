@@ -118,7 +118,7 @@ impl Table {
         }
     }
 
-    /// Whether the table is kept in memory whole, so that reading it never touches sled.
+    /// Whether the table is kept in memory whole and not in sled. It is read from the journal at start.
     #[must_use]
     pub const fn is_resident(self) -> bool {
         match self {

@@ -123,10 +123,11 @@ impl Record for CodeRecord {
     }
 }
 
-/// When messages were sent, as far back as the longest window looks.
+/// When what is limited happened: a message was sent, a wrong password was tried. As far back as the longest
+/// window looks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LimitRecord {
-    /// One entry per message, oldest first.
+    /// One entry for each time, oldest first.
     pub sent_at: Vec<Timestamp>,
 }
 
