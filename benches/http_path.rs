@@ -172,18 +172,18 @@ impl Record {
     }
 }
 
-/// Keeps 64 connections open over all samples and sends requests over them.
+/// Keeps connections open over all samples and sends requests over them, all on one thread.
 struct Load {
     runtime: tokio::runtime::Runtime,
     connections: Vec<wire::Connection>,
 }
 
 impl Load {
-    fn connect(server: &Server) -> Self {
+    fn connect(server: &Server, count: usize) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime");
         let connections = runtime.block_on(async {
             let mut connections = Vec::new();
-            for _ in 0..CONNECTIONS {
+            for _ in 0..count {
                 connections.push(wire::Connection::open(server.address).await.expect("connected"));
             }
             connections
@@ -230,16 +230,23 @@ struct Beside {
 }
 
 impl Load {
-    /// Lists over [`LISTING`] connections for a while; over the others, submits without a pause if there are any.
-    fn list_for(&mut self, duration: Duration, list: &[u8], submit: Option<Make<'_>>) -> Beside {
-        let (listing, submitting) = self.connections.split_at_mut(LISTING);
-        let submits = AtomicU64::new(0);
+    /// Lists over all connections for a while; meanwhile others submit without a pause, if there are any. Each has a
+    /// thread of its own, as if they came from different machines: a list that has been answered does not wait until
+    /// the client has read what the others were answered.
+    fn list_for(&mut self, duration: Duration, list: &[u8], others: Option<(&mut Self, Make<'_>)>) -> Beside {
+        let Self { runtime, connections } = self;
         let is_over = AtomicBool::new(false);
-        let (submits_so_far, over) = (&submits, &is_over);
-        let started = Instant::now();
+        let (over, started) = (&is_over, Instant::now());
         let mut lists = Record::default();
-        self.runtime.block_on(async {
-            let listers = listing.iter_mut().map(|connection| async move {
+        let submits = std::thread::scope(|scope| {
+            let submits = scope.spawn(move || match others {
+                Some((load, submit)) => {
+                    let Self { runtime, connections } = load;
+                    runtime.block_on(submit_until(over, connections, submit))
+                }
+                None => 0,
+            });
+            let listers = connections.iter_mut().map(|connection| async move {
                 let mut latencies = Vec::new();
                 while started.elapsed() < duration {
                     let sent = Instant::now();
@@ -247,35 +254,40 @@ impl Load {
                     assert_eq!(status, 200);
                     latencies.push(sent.elapsed());
                 }
-                over.store(true, Ordering::Relaxed);
                 latencies
             });
-            let submitters = submitting.iter_mut().map(|connection| async move {
-                let Some(submit) = submit else { return };
-                while !over.load(Ordering::Relaxed) {
-                    let (status, _) = connection.exchange(&submit(0)).await.expect("answered");
-                    assert_eq!(status, 200);
-                    submits_so_far.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-            let all = futures_util::future::join(
-                futures_util::future::join_all(listers),
-                futures_util::future::join_all(submitters),
-            );
-            lists.latencies = all.await.0.concat();
+            lists.latencies = runtime.block_on(futures_util::future::join_all(listers)).concat();
+            lists.elapsed = started.elapsed();
+            over.store(true, Ordering::Relaxed);
+            submits.join().expect("submitted")
         });
-        lists.elapsed = started.elapsed();
         lists.requests = lists.latencies.len() as u64;
-        Beside { lists, submits: submits.into_inner() }
+        Beside { lists, submits }
     }
 }
 
-/// Prints how much longer a list takes while everybody books than while nobody does: nobody on the other connections,
-/// and lists on all of them, which took `all_listing`.
-fn list_under_load(load: &mut Load, list: &[u8], submit: Make<'_>, all_listing: Option<Duration>) {
+/// Answers how many submits were answered.
+async fn submit_until(over: &AtomicBool, connections: &mut [wire::Connection], submit: Make<'_>) -> u64 {
+    let submitters = connections.iter_mut().map(|connection| async move {
+        let mut answered = 0;
+        while !over.load(Ordering::Relaxed) {
+            let (status, _) = connection.exchange(&submit(0)).await.expect("answered");
+            assert_eq!(status, 200);
+            answered += 1;
+        }
+        answered
+    });
+    futures_util::future::join_all(submitters).await.iter().sum()
+}
+
+/// Prints how much longer a list takes while everybody books than while nobody does, and than while lists on as many
+/// connections took, which is `all_listing`.
+fn list_under_load(server: &Server, list: &[u8], submit: Make<'_>, all_listing: Option<Duration>) {
+    let mut listing = Load::connect(server, LISTING);
+    let mut submitting = Load::connect(server, CONNECTIONS - LISTING);
     let duration = Duration::from_millis(if seeding::is_test() { 5 } else { 3_000 });
-    let mut idle = load.list_for(duration, list, None).lists;
-    let Beside { mut lists, submits } = load.list_for(duration, list, Some(submit));
+    let mut idle = listing.list_for(duration, list, None).lists;
+    let Beside { mut lists, submits } = listing.list_for(duration, list, Some((&mut submitting, submit)));
     let per_second = submits as f64 / lists.elapsed.as_secs_f64();
     let (idle_p99, p99) = (idle.percentile(99), lists.percentile(99));
     println!(
@@ -293,7 +305,7 @@ fn list_under_load(load: &mut Load, list: &[u8], submit: Make<'_>, all_listing: 
 
 fn http_path(criterion: &mut Criterion) {
     let server = Server::start();
-    let mut load = Load::connect(&server);
+    let mut load = Load::connect(&server, CONNECTIONS);
     let (full, listed) = (server.schedules, server.schedules + 1);
     for slot in 1..=SLOTS {
         let user = server.users + u64::from(slot);
@@ -343,7 +355,8 @@ fn http_path(criterion: &mut Criterion) {
         println!("{name:<28} {:>10.0} {share:>7.1}% {p50:>9.2?} {p99:>9.2?}", record.rate());
     }
     // The day list came last.
-    list_under_load(&mut load, &day, &submit, last_p99);
+    drop(load);
+    list_under_load(&server, &day, &submit, last_p99);
 }
 
 /// Makes the `k`th request.

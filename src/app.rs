@@ -101,8 +101,10 @@ impl Drop for UnderWay {
 /// What the settings say about accounts and members.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// How long a login lasts.
+    /// How long a login of a patient lasts.
     pub token_ttl: Duration,
+    /// How long a login of the staff lasts.
+    pub staff_token_ttl: Duration,
     /// Whether registering takes the consent to the privacy notice.
     pub requires_privacy_consent: bool,
     /// Members (就诊人) an account may have.

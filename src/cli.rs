@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
-use domain::TenantId;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use domain::{AccountName, DoctorId, PersonName, Role, TenantId};
 
 use crate::settings::ConfigFile;
 
@@ -15,6 +15,7 @@ Examples:
   PATI_SERVER__BIND=0.0.0.0:80 pati-service      override a setting
   pati-service import clinic.json                load departments, doctors and schedules
   pati-service tenant add --id 2 --name 二分院    add a clinic
+  pati-service staff add --account x --role admin    add an administrator
   pati-service verify                            check the stored data
 
 Log lines go to standard error; RUST_LOG=debug shows more of them.";
@@ -44,6 +45,12 @@ pub enum Command {
         /// What is to be done with them.
         #[command(subcommand)]
         command: TenantCommand,
+    },
+    /// Manage the staff
+    Staff {
+        /// What is to be done with them.
+        #[command(subcommand)]
+        command: StaffCommand,
     },
     /// Check the stored data, also beside a running server
     Verify,
@@ -82,6 +89,62 @@ pub struct TenantAdd {
     /// Its name, as patients read it
     #[arg(long, value_parser = tenant_name)]
     pub name: String,
+}
+
+/// What is to be done with the staff.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum StaffCommand {
+    /// Add somebody who can log in; the password is asked for, or read as one line from the standard input
+    #[command(after_help = STAFF_EXAMPLES)]
+    Add(StaffAdd),
+}
+
+const STAFF_EXAMPLES: &str = "\
+Examples:
+  pati-service staff add --account boss --role admin --name 王院长
+  pati-service staff add --tenant 2 --account chen --role doctor --doctor 2001
+  pati-service staff add --account desk1 --role desk < password.txt";
+
+/// Who is added.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct StaffAdd {
+    /// The clinic; the default one when left out
+    #[arg(long, value_parser = TenantId::parse)]
+    pub tenant: Option<TenantId>,
+    /// What they log in with: 2 to 32 letters, digits, dots, hyphens and underscores
+    #[arg(long, value_parser = AccountName::parse)]
+    pub account: AccountName,
+    /// What they may do
+    #[arg(long, value_enum)]
+    pub role: RoleName,
+    /// The doctor that they are, with --role doctor
+    #[arg(long, value_parser = DoctorId::parse, required_if_eq("role", "doctor"))]
+    pub doctor: Option<DoctorId>,
+    /// What others are shown; the account when left out
+    #[arg(long, value_parser = PersonName::parse)]
+    pub name: Option<PersonName>,
+}
+
+/// What a member of the staff may do, as it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RoleName {
+    /// Everything, settings and staff included
+    Admin,
+    /// The front desk: patients, bookings, schedules
+    Desk,
+    /// Reads the own schedules and their patients
+    Doctor,
+}
+
+impl StaffAdd {
+    /// The role; `None` for a doctor who is not named.
+    pub fn role(&self) -> Option<Role> {
+        match self.role {
+            RoleName::Admin => Some(Role::Admin),
+            RoleName::Desk => Some(Role::Desk),
+            RoleName::Doctor => self.doctor.map(Role::Doctor),
+        }
+    }
 }
 
 impl Cli {
@@ -173,6 +236,26 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::ValueValidation, "{line}");
         }
         for line in ["pati-service tenant", "pati-service tenant add --id 2"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_doctor_of_the_staff_is_named() {
+        let Command::Staff { command: StaffCommand::Add(add) } =
+            command("pati-service staff add --account Chen --role doctor --doctor 2001 --name 陈医生")
+        else {
+            panic!("another command");
+        };
+        assert_eq!(add.account.as_str(), "chen");
+        assert_eq!(add.role(), DoctorId::new(2001).ok().map(Role::Doctor));
+        assert_eq!(add.tenant, None);
+        for line in [
+            "pati-service staff add --account chen --role doctor",
+            "pati-service staff add --account c --role desk",
+            "pati-service staff add --account chen --role boss",
+            "pati-service staff add --account chen",
+        ] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

@@ -16,6 +16,7 @@ pub mod progress;
 pub mod server;
 pub mod settings;
 pub mod sms;
+pub mod staff;
 pub mod telemetry;
 pub mod tenants;
 pub mod tokens;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use actors::{Clock, SystemClock};
 use clap::Parser;
+use domain::PersonName;
 use mimalloc::MiMalloc;
-use pati_service::cli::{Cli, Command, TenantCommand};
+use pati_service::cli::{Cli, Command, StaffAdd, StaffCommand, TenantCommand};
 use pati_service::progress::LongWork;
 use pati_service::settings::{self, Settings};
-use pati_service::{import, server, telemetry, tenants, verify};
+use pati_service::{import, server, staff, telemetry, tenants, verify};
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
@@ -51,10 +52,29 @@ fn run(cli: Cli) -> Result<(), String> {
             println!("clinic {} was added", clinic.id);
             Ok(())
         }
+        Command::Staff { command: StaffCommand::Add(new) } => add_staff(&settings, &new),
         Command::Verify => {
             let sound = verify::run(&settings.storage.path, &LongWork::on_stderr());
             println!("{}", sound.map_err(|error| error.to_string())?);
             Ok(())
         }
     }
+}
+
+fn add_staff(settings: &Settings, new: &StaffAdd) -> Result<(), String> {
+    let role = new.role().ok_or("--role doctor needs --doctor")?;
+    let name = match &new.name {
+        Some(name) => name.clone(),
+        None => PersonName::parse(new.account.as_str()).map_err(|_| "--name is needed with this account")?,
+    };
+    let tenant = new.tenant.unwrap_or(settings.clinic.default_tenant);
+    let password = staff::read_password().map_err(|error| error.to_string())?;
+    let new = staff::NewStaff { tenant, account: new.account.clone(), role, name, password };
+    let work = Arc::new(LongWork::on_stderr());
+    let now = SystemClock.now();
+    let options = server::storage_options(settings, now, &work);
+    let id = staff::run_add(options, settings.clinic.default_tenant, &new, now);
+    let id = id.map_err(|error| error.to_string())?;
+    println!("member of the staff {id} was added to clinic {tenant}");
+    Ok(())
 }

@@ -307,6 +307,7 @@ fn pictures(settings: &Settings, storage: &Storage, vault: &Vault) -> Result<Pic
 fn limits(settings: &Settings) -> Limits {
     Limits {
         token_ttl: settings.auth.token_ttl(),
+        staff_token_ttl: settings.auth.staff_token_ttl(),
         requires_privacy_consent: settings.auth.require_privacy_consent,
         max_members_per_user: settings.booking.max_members_per_user.into(),
         sms_interval: Duration::from_secs(settings.sms.per_phone_interval_seconds.into()),

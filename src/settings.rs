@@ -157,6 +157,11 @@ impl Auth {
     pub fn token_ttl(&self) -> Duration {
         Duration::from_secs(u64::from(self.token_ttl_minutes) * 60)
     }
+
+    /// How long a token of the staff lasts.
+    pub fn staff_token_ttl(&self) -> Duration {
+        Duration::from_secs(u64::from(self.staff_token_ttl_minutes) * 60)
+    }
 }
 
 /// `[booking]`: the rules that the clinic sets.

@@ -116,6 +116,15 @@ impl Availability {
         self.insert(tenant, ScheduleView::new(schedule, occupancies.into_iter(), &self.zone));
     }
 
+    /// Shows a schedule that was just added, unless its actor was faster.
+    pub(crate) fn show_new(&self, tenant: TenantId, schedule: Schedule) {
+        let id = schedule.id;
+        if !self.schedules.contains_key(&(tenant, id)) {
+            let free: Vec<_> = schedule.slots.iter().map(|_| Occupancy::Free).collect();
+            self.insert(tenant, ScheduleView::new(schedule, free.into_iter(), &self.zone));
+        }
+    }
+
     fn insert(&self, tenant: TenantId, view: ScheduleView) {
         let Schedule { id, department, date, .. } = view.schedule;
         let mut day = self.days.entry((tenant, department, date)).or_default();

@@ -163,6 +163,11 @@ fn to_verdict(
         written.commit.require_version(&repeat.key, repeat.replaces);
         written.commit.put_expiring(&repeat.key, &record, repeat.expires_at);
     }
+    if let Some(row) = ask.audit
+        && !events.is_empty()
+    {
+        row.put(&mut written.commit);
+    }
     let booked_by = events.iter().find_map(|event| match event {
         Event::Booked(booking) => booking.user(),
         _ => None,

@@ -14,6 +14,7 @@ use domain::{Policy, Rejection, Reply, ScheduleId, TenantId, Timestamp};
 use storage::{Sequence, Sequences, Storage, keys};
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::audit::AuditRow;
 use crate::availability::Availability;
 use crate::clock::Clock;
 use crate::holds::HoldLedger;
@@ -88,6 +89,8 @@ pub struct Terms {
     pub deadline: Timestamp,
     /// The caller's `Idempotency-Key`, if it sent one.
     pub repeat: Option<Repeat>,
+    /// Who asks, where it is the staff: written if something changes.
+    pub audit: Option<AuditRow>,
 }
 
 /// The way to every schedule's actor. Cheap to clone.
@@ -221,6 +224,7 @@ impl ScheduleDirectory {
         entry.address.do_send(Incoming(Box::new(Ask {
             request,
             repeat: terms.repeat,
+            audit: terms.audit,
             deadline: terms.deadline,
             tries: 0,
             reply,

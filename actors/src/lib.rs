@@ -4,6 +4,7 @@
 //! It must not know HTTP, JSON or settings. Rules are `domain`'s, files are `storage`'s; what lives
 //! here is the order of things: decide, commit, apply, reply.
 
+mod audit;
 mod availability;
 mod clock;
 mod clock_actor;
@@ -14,11 +15,13 @@ mod holds;
 mod hydration;
 mod loading;
 mod no_shows;
+mod planning;
 mod profiles;
 mod replies;
 mod requests;
 mod schedule_actor;
 
+pub use audit::AuditRow;
 pub use availability::{Availability, ScheduleView};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use clock_actor::ClockActor;
@@ -26,6 +29,7 @@ pub use directory::{DirectoryConfig, OnAnswer, ScheduleDirectory, Target, Terms}
 pub use hydration::hydrate;
 pub use loading::LoadError;
 pub use no_shows::mark_no_shows;
+pub use planning::{Addition, add_schedule};
 pub use profiles::Profiles;
 pub use replies::decode_reply;
 pub use requests::{AskError, Booker, Repeat, Request};

@@ -8,6 +8,8 @@ use storage::records::IdemRecord;
 use storage::{CommitError, Key, NotCommitted, ReadError, SequenceError, Version};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use crate::audit::AuditRow;
+
 /// One wish concerning one schedule, as the edge parsed it. The actor adds what it takes to decide.
 #[derive(Debug, Clone)]
 pub enum Request {
@@ -184,6 +186,7 @@ impl From<SequenceError> for AskError {
 pub(crate) struct Ask {
     pub(crate) request: Request,
     pub(crate) repeat: Option<Repeat>,
+    pub(crate) audit: Option<AuditRow>,
     pub(crate) deadline: Timestamp,
     pub(crate) tries: u8,
     pub(crate) reply: oneshot::Sender<Result<Reply, AskError>>,

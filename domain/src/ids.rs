@@ -120,6 +120,14 @@ id! {
     /// A member of the clinic's staff.
     StaffId
 }
+id! {
+    /// A group (分组) or label (标签) of patients.
+    LabelId
+}
+id! {
+    /// A template (排班模板) that schedules are made from.
+    TemplateId
+}
 
 /// The number that a patient shows at the desk (`bookCode`): a running number per tenant, shown
 /// with eight digits.

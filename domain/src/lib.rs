@@ -22,6 +22,7 @@ mod people;
 mod policy;
 mod rejection;
 mod schedule;
+mod staff;
 mod state;
 mod time;
 mod zone;
@@ -34,8 +35,8 @@ pub use command::{
 pub use decide::{Decision, Reply};
 pub use event::Event;
 pub use ids::{
-    BookingCode, BookingId, DepartmentId, DoctorId, IdError, MAX_ID, MemberId, PatientId, ScheduleId,
-    SerialNo, SessionId, StaffId, TenantId, UserId,
+    BookingCode, BookingId, DepartmentId, DoctorId, IdError, LabelId, MAX_ID, MemberId, PatientId,
+    ScheduleId, SerialNo, SessionId, StaffId, TemplateId, TenantId, UserId,
 };
 pub use invariants::{BrokenInvariant, Invariant};
 pub use money::{Fen, MoneyError};
@@ -43,6 +44,7 @@ pub use people::{Age, Gender, IdNumber, PersonError, PersonName, Phone};
 pub use policy::{DailyVisits, NoShowPolicy, Policy};
 pub use rejection::Rejection;
 pub use schedule::{Channel, ClinicKind, MAX_SLOTS, Schedule, ScheduleError, SlotPlan, Standing};
+pub use staff::{AccountName, AccountNameError, Role};
 pub use state::{Hold, Occupancy, ScheduleState, Slot};
 pub use time::{Date, Period, TimeError, TimeOfDay, Timestamp};
 pub use zone::ClinicZone;

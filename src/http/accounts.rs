@@ -4,7 +4,6 @@
 //! A login is a session record; the token is worth nothing without it. Whoever adds or ends sessions also writes the
 //! account's own record, so that of a login and a change of password at the same time one sees the other.
 
-use actix_web::HttpRequest;
 use domain::{Phone, SessionId, TenantId, UserId};
 use serde::Serialize;
 use storage::records::{PhoneRecord, SessionRecord, UserPersonal, UserRecord};
@@ -13,9 +12,7 @@ use utoipa::ToSchema;
 
 use super::caller::Patient;
 use super::error::{ApiError, ErrorCode};
-use super::limits::{ClientNetwork, PasswordAttempts, Unlocked};
 use crate::app::App;
-use crate::passwords::Password;
 use crate::tokens::{Identity, Subject};
 
 pub mod closing;
@@ -101,64 +98,6 @@ impl Account {
 
 fn phone_key(app: &App, tenant: TenantId, phone: &Phone) -> Key<PhoneRecord> {
     keys::phone(tenant, &app.vault.blind_phone(tenant, phone))
-}
-
-/// Who sends a request, as far as limits count.
-fn network_of(app: &App, request: &HttpRequest) -> ClientNetwork {
-    ClientNetwork::of(request, &app.limits.trusted_proxies)
-}
-
-/// Somebody who says that a password is theirs.
-struct Claimant<'a> {
-    app: &'a App,
-    tenant: TenantId,
-    network: ClientNetwork,
-    password: Password,
-    /// The hash that the password was found to fit, so that a lost race costs no second comparison.
-    fits: Option<String>,
-}
-
-impl<'a> Claimant<'a> {
-    /// Waits for its turn where its address has sent many wrong passwords.
-    async fn admitted(
-        app: &'a App,
-        tenant: TenantId,
-        request: &HttpRequest,
-        password: Password,
-    ) -> Result<Self, ApiError> {
-        let network = network_of(app, request);
-        PasswordAttempts::of(app, tenant).slow_down(app, network).await?;
-        Ok(Self { app, tenant, network, password, fits: None })
-    }
-
-    /// Compares the password with that of `account`, which has this phone. Without an account it takes as long, so
-    /// that the time tells nobody which phones have one.
-    ///
-    /// # Errors
-    /// 0429 while the phone is locked, `wrong` when the password is wrong; it is counted then.
-    async fn prove(
-        &mut self,
-        phone: &Phone,
-        account: Option<&Account>,
-        wrong: ErrorCode,
-    ) -> Result<Unlocked, ApiError> {
-        let attempts = PasswordAttempts::of(self.app, self.tenant);
-        let unlocked = attempts.admit(phone)?;
-        let stored = account.map(|account| &account.personal.password_hash);
-        if stored.is_some() && stored == self.fits.as_ref() {
-            return Ok(unlocked);
-        }
-        let is_right = match stored {
-            Some(hash) => self.app.passwords.verify(self.password.clone(), hash.clone()).await?,
-            None => self.app.passwords.verify_dummy(self.password.clone()).await.map(|()| false)?,
-        };
-        if !is_right {
-            attempts.count(phone, self.network).await?;
-            return Err(wrong.into());
-        }
-        self.fits = stored.cloned();
-        Ok(unlocked)
-    }
 }
 
 /// A session that begins: its record goes into a commit, its token to the client.

@@ -53,6 +53,8 @@ pub enum ErrorCode {
     PhoneTaken,
     /// Phone and password do not belong together; says nothing about which of them.
     CredentialsWrong,
+    /// The same for an account of the staff.
+    StaffCredentialsWrong,
     /// The old password (旧密码) is wrong.
     OldPasswordWrong,
     /// The password is one of those that are tried first, or the phone.
@@ -168,7 +170,7 @@ use Retry::{AfterSeconds, Never, WhenPermitted};
 
 /// The table: code, `status`, HTTP status, message, retry. In order of precedence.
 #[rustfmt::skip]
-pub const TABLE: [Row; 59] = [
+pub const TABLE: [Row; E::Internal as usize + 1] = [
     row(E::ShuttingDown,        "0503",   503, "系统正在重启，请稍后重试", AfterSeconds(5)),
     row(E::RouteUnknown,        "0404",   404, "请求的地址不存在，请更新页面后重试", Never),
     row(E::WrongMethod,         "0405",   405, "请求方式不正确，请更新页面后重试", Never),
@@ -187,6 +189,7 @@ pub const TABLE: [Row; 59] = [
     row(E::CodeExhausted,       "400004", 409, "验证码错误次数过多，请重新获取", Never),
     row(E::PhoneTaken,          "400001", 409, "手机号已注册，请直接登录", Never),
     row(E::CredentialsWrong,    "400003", 409, "手机号或密码错误，请核对后重试", Never),
+    row(E::StaffCredentialsWrong, "400010", 409, "账号或密码错误，请核对后重试", Never),
     row(E::OldPasswordWrong,    "400005", 409, "旧密码错误，请核对后重试", Never),
     row(E::PasswordWeak,        "400006", 409, "密码过于简单，请更换其他密码", Never),
     row(E::ConsentMissing,      "400007", 409, "请先阅读并同意隐私政策", Never),

@@ -16,13 +16,13 @@ use storage::{Blind, Commit, Key, Storage, Vault, Version, keys};
 
 use super::error::{ApiError, ErrorCode};
 use super::refusals::{MAX_TRIES, Outcome, outcome};
-use crate::app::Limits;
+use crate::app::{App, Limits};
 
 mod attempts;
 #[cfg(test)]
 mod tests;
 
-pub use attempts::{PasswordAttempts, SlowedAttempts, Unlocked};
+pub use attempts::{Holder, PasswordAttempts, SlowedAttempts, Unlocked};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -59,6 +59,11 @@ impl ClientNetwork {
             client = address;
         }
         Self::around(client)
+    }
+
+    /// Who sends this request, as far as the limits of the server count.
+    pub fn of_client(app: &App, request: &HttpRequest) -> Self {
+        Self::of(request, &app.limits.trusted_proxies)
     }
 
     /// What stands for it in keys.

@@ -20,6 +20,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use super::error::{ApiError, Retry, Row, TABLE};
 use super::{
     accounts, barcodes, bookings, clinic_info, departments, health, members, pictures, profile, schedules,
+    staff,
 };
 
 /// A success in JSON.
@@ -98,6 +99,17 @@ struct Failure {
         bookings::cancel,
         bookings::detail,
         bookings::list,
+        staff::login::login,
+        staff::login::logout,
+        staff::passwords::change,
+        // Patients, groups and labels.
+
+        // Departments, doctors, templates.
+
+        // Schedules.
+
+        // The front desk.
+
         pictures::post_object::post_object,
         pictures::show,
         health::health,

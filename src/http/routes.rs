@@ -6,7 +6,7 @@ use actix_web::{FromRequest, Handler, Resource, Responder, Route};
 
 use super::{
     accounts, barcodes, bookings, clinic_info, departments, health, members, openapi, pictures, profile,
-    schedules,
+    schedules, staff,
 };
 
 /// A method on a path, and its handler.
@@ -84,6 +84,18 @@ pub fn contract() -> Vec<Endpoint> {
         post("/book_service/book/cancel", bookings::cancel),
         get("/book_service/book/{bookId}", bookings::detail),
         get("/book_service/books", bookings::list),
+
+        post("/manager_service/login", staff::login::login),
+        post("/manager_service/logout", staff::login::logout),
+        post("/manager_service/change_password", staff::passwords::change),
+
+        // Patients, groups and labels.
+
+        // Departments, doctors, templates.
+
+        // Schedules.
+
+        // The front desk.
     ]
 }
 

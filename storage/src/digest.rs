@@ -37,8 +37,14 @@ pub(crate) struct Digest {
 }
 
 /// The digests of all tables at one point of the journal.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Digests([Digest; Table::ALL.len()]);
+
+impl Default for Digests {
+    fn default() -> Self {
+        Self([Digest::default(); Table::ALL.len()])
+    }
+}
 
 impl Digests {
     /// Accounts for a record that took the place of another, appeared or vanished.

@@ -10,6 +10,7 @@
 
 mod parts;
 mod raw;
+mod staff;
 #[cfg(test)]
 mod tests;
 
@@ -37,6 +38,10 @@ pub use parts::{
     session_parts, slot_parts, tenant_id, user_id, visit_parts,
 };
 pub use raw::{Key, KeyRange, MAX_KEY_BYTES, RawKey};
+pub use staff::{
+    all_staff, audit, audits, staff, staff_account, staff_id, staff_session, staff_session_id,
+    staff_sessions_of,
+};
 
 /// The tenant of what belongs to no clinic.
 const NO_TENANT: u64 = 0;

@@ -45,11 +45,17 @@ pub enum Sequence {
     Staff,
     /// Uploaded files.
     File,
+    /// Groups and labels of patients.
+    Label,
+    /// Templates of schedules.
+    Template,
+    /// Rows of the audit trail.
+    Audit,
 }
 
 impl Sequence {
     /// All sequences.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Booking,
         Self::BookingCode,
         Self::User,
@@ -61,6 +67,9 @@ impl Sequence {
         Self::Schedule,
         Self::Staff,
         Self::File,
+        Self::Label,
+        Self::Template,
+        Self::Audit,
     ];
 
     /// The sequence as it stands in keys.
@@ -77,6 +86,9 @@ impl Sequence {
             Self::Schedule => 9,
             Self::Staff => 10,
             Self::File => 22,
+            Self::Label => 11,
+            Self::Template => 12,
+            Self::Audit => 13,
         }
     }
 
@@ -93,7 +105,10 @@ impl Sequence {
             | Self::Doctor
             | Self::Schedule
             | Self::Staff
-            | Self::File => 1_000_000_000,
+            | Self::File
+            | Self::Label
+            | Self::Template
+            | Self::Audit => 1_000_000_000,
         }
     }
 
@@ -111,7 +126,10 @@ impl Sequence {
             | Self::Doctor
             | Self::Schedule
             | Self::Staff
-            | Self::File => MAX_ID,
+            | Self::File
+            | Self::Label
+            | Self::Template
+            | Self::Audit => MAX_ID,
         }
     }
 
@@ -130,7 +148,10 @@ impl Sequence {
             | Self::Doctor
             | Self::Schedule
             | Self::Staff
-            | Self::File => 1_000,
+            | Self::File
+            | Self::Label
+            | Self::Template
+            | Self::Audit => 1_000,
         }
     }
 

@@ -48,11 +48,33 @@ pub enum Table {
     NoShow = 21,
     /// Uploads that were permitted and have not arrived yet.
     Upload = 22,
+    /// Members of the staff.
+    Staff = 23,
+    /// The member of the staff who logs in with an account.
+    StaffAccount = 24,
+    /// Sessions of signed-in staff.
+    StaffSession = 25,
+    /// Who did what (审计).
+    Audit = 26,
+    /// Groups (分组) and labels (标签) of patients.
+    Label = 27,
+    /// The group or label of a name.
+    LabelName = 28,
+    /// What the desk notes of a patient: address, contact, group, labels.
+    PatientFile = 29,
+    /// Templates (排班模板) of schedules.
+    Template = 30,
+    /// Days that differ from the templates.
+    DayException = 31,
+    /// When the schedules of a clinic or department are released.
+    Opening = 32,
+    /// What patients are to be told.
+    Notification = 33,
 }
 
 impl Table {
     /// Every table, by ascending tag.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 33] = [
         Self::Meta,
         Self::Tenant,
         Self::Department,
@@ -75,6 +97,17 @@ impl Table {
         Self::Sequence,
         Self::NoShow,
         Self::Upload,
+        Self::Staff,
+        Self::StaffAccount,
+        Self::StaffSession,
+        Self::Audit,
+        Self::Label,
+        Self::LabelName,
+        Self::PatientFile,
+        Self::Template,
+        Self::DayException,
+        Self::Opening,
+        Self::Notification,
     ];
 
     /// The byte that stands for this table in keys.
@@ -115,6 +148,17 @@ impl Table {
             Self::Sequence => "sequence",
             Self::NoShow => "no_show",
             Self::Upload => "upload",
+            Self::Staff => "staff",
+            Self::StaffAccount => "staff_account",
+            Self::StaffSession => "staff_session",
+            Self::Audit => "audit",
+            Self::Label => "label",
+            Self::LabelName => "label_name",
+            Self::PatientFile => "patient_file",
+            Self::Template => "template",
+            Self::DayException => "day_exception",
+            Self::Opening => "opening",
+            Self::Notification => "notification",
         }
     }
 
@@ -122,7 +166,15 @@ impl Table {
     #[must_use]
     pub const fn is_resident(self) -> bool {
         match self {
-            Self::Slot | Self::Booking | Self::Patient | Self::Idno | Self::Idem | Self::Upload => false,
+            Self::Slot
+            | Self::Booking
+            | Self::Patient
+            | Self::Idno
+            | Self::Idem
+            | Self::Upload
+            | Self::Audit
+            | Self::PatientFile
+            | Self::Notification => false,
             Self::Meta
             | Self::Tenant
             | Self::Department
@@ -138,7 +190,15 @@ impl Table {
             | Self::Limit
             | Self::Members
             | Self::Sequence
-            | Self::NoShow => true,
+            | Self::NoShow
+            | Self::Staff
+            | Self::StaffAccount
+            | Self::StaffSession
+            | Self::Label
+            | Self::LabelName
+            | Self::Template
+            | Self::DayException
+            | Self::Opening => true,
         }
     }
 }

@@ -19,7 +19,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use bincode::{Decode, Encode};
-use domain::{IdNumber, Phone, TenantId};
+use domain::{AccountName, IdNumber, Phone, TenantId};
 
 use crate::keys::RawKey;
 use crate::record::{Unreadable, encode_v1, read_v1};
@@ -285,6 +285,12 @@ impl Vault {
     #[must_use]
     pub fn blind_id_number(&self, tenant: TenantId, number: &IdNumber) -> Blind {
         self.blind(&format!("idno/{tenant}"), number.as_str())
+    }
+
+    /// The blind of an account of the staff, which may be somebody's phone or name.
+    #[must_use]
+    pub fn blind_account(&self, tenant: TenantId, account: &AccountName) -> Blind {
+        self.blind(&format!("staff/{tenant}"), account.as_str())
     }
 
     /// Tells these keys from all others. Stored with the data and compared at start.

@@ -12,5 +12,6 @@ pub mod patients;
 pub mod people;
 pub mod random;
 pub mod shape;
+pub mod staff;
 pub mod town;
 pub mod wire;

@@ -98,7 +98,7 @@ impl Crew {
     }
 
     pub fn terms(&self) -> Terms {
-        Terms { deadline: self.clock.clock.now().plus(Duration::from_secs(5)), repeat: None }
+        Terms { deadline: self.clock.clock.now().plus(Duration::from_secs(5)), repeat: None, audit: None }
     }
 
     pub async fn ask(&self, schedule: u64, request: Request) -> Result<Reply, AskError> {

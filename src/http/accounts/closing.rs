@@ -13,11 +13,13 @@ use storage::records::{Certificate, IdnoRecord, MembersRecord, PatientRecord};
 use storage::{Commit, Key, KeyRange, Order, RawKey, ReadError, Record, Scan, Storage, Version, keys};
 use utoipa::ToSchema;
 
-use super::{Account, Claimant, Ended, end_sessions, phone_key};
+use super::{Account, Ended, end_sessions, phone_key};
 use crate::app::App;
 use crate::http::caller::Patient;
+use crate::http::claimant::Claimant;
 use crate::http::envelope;
 use crate::http::error::{ApiError, ErrorCode};
+use crate::http::limits::Holder;
 use crate::http::members::files;
 use crate::http::openapi::Done;
 use crate::http::params::Params;
@@ -65,7 +67,9 @@ pub(super) async fn close_by_password(mut claimant: Claimant<'_>, patient: Patie
     for _ in 0..MAX_TRIES {
         let account = Account::of_patient(app, patient)?;
         let phone = &account.personal.phone;
-        let unlocked = claimant.prove(phone, Some(&account), ErrorCode::CredentialsWrong).await?;
+        let unlocked = claimant
+            .prove(Holder::Phone(phone), Some(&account.personal.password_hash), ErrorCode::CredentialsWrong)
+            .await?;
         let mut commit = erasure(app, patient, &account).await?;
         unlocked.forget(&mut commit);
         match outcome(app.storage.commit(commit).await)? {

@@ -133,6 +133,7 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
         pictures: Pictures::aliyun("https://oss.test", "clinic", AccessKey::new("id", b"secret"), 1024),
         limits: Limits {
             token_ttl: Duration::from_secs(600),
+            staff_token_ttl: Duration::from_secs(300),
             requires_privacy_consent: false,
             max_members_per_user: 3,
             sms_interval: Duration::from_secs(60),

@@ -5,11 +5,13 @@ use domain::Phone;
 use storage::{Commit, keys};
 use utoipa::ToSchema;
 
-use super::{Account, Claimant, LOGIN_TRIES, LoggedIn, Login};
+use super::{Account, LOGIN_TRIES, LoggedIn, Login};
 use crate::app::App;
 use crate::http::caller::{Patient, Tenant};
+use crate::http::claimant::Claimant;
 use crate::http::envelope;
 use crate::http::error::{ApiError, ErrorCode};
+use crate::http::limits::Holder;
 use crate::http::openapi::{Done, Success};
 use crate::http::params::Params;
 use crate::http::refusals::{Outcome, outcome};
@@ -54,7 +56,13 @@ pub(super) async fn log_in(mut claimant: Claimant<'_>, phone: &Phone) -> Result<
     for _ in 0..LOGIN_TRIES {
         let account = Account::of_phone(app, tenant, phone)?;
         let wrong = ErrorCode::CredentialsWrong;
-        let unlocked = claimant.prove(phone, account.as_ref(), wrong).await?;
+        let unlocked = claimant
+            .prove(
+                Holder::Phone(phone),
+                account.as_ref().map(|account| &account.personal.password_hash),
+                wrong,
+            )
+            .await?;
         // Nobody proves anything about a phone without an account.
         let Some(account) = account else { return Err(wrong.into()) };
         let login = Login::prepare(app, tenant, account.user).await?;

@@ -6,12 +6,14 @@ use storage::Commit;
 use storage::records::{CodePurpose, UserPersonal};
 use utoipa::ToSchema;
 
-use super::{Account, Claimant, Ended, end_sessions, network_of};
+use super::{Account, Ended, end_sessions};
 use crate::app::App;
 use crate::http::caller::{Patient, Tenant};
+use crate::http::claimant::Claimant;
 use crate::http::codes::{CodeRequest, Codes};
 use crate::http::envelope;
 use crate::http::error::{ApiError, ErrorCode};
+use crate::http::limits::{ClientNetwork, Holder};
 use crate::http::openapi::Done;
 use crate::http::params::Params;
 use crate::http::refusals::{MAX_TRIES, Outcome, outcome};
@@ -72,7 +74,7 @@ pub async fn reset_code(
     params: Params,
 ) -> Result<HttpResponse, ApiError> {
     let phone = params.required("phone", "手机号")?.parse(Phone::parse)?;
-    let network = network_of(&app, &request);
+    let network = ClientNetwork::of_client(&app, &request);
     CodeRequest { tenant: tenant.id, purpose: CodePurpose::Reset, phone, network }.send(app).await?;
     Ok(envelope::ok_null())
 }
@@ -128,7 +130,7 @@ impl Reset<'_> {
         let (app, tenant) = (self.app, self.tenant);
         // Only a right code is worth the hash of a password.
         Codes::of(app, tenant, CodePurpose::Reset).check(&self.phone, &self.code).await?;
-        password.refuse_weak(&self.phone).map_err(|_| ErrorCode::PasswordWeak)?;
+        password.refuse_weak(self.phone.as_str()).map_err(|_| ErrorCode::PasswordWeak)?;
         let password_hash = app.passwords.hash(password).await?;
         for _ in 0..MAX_TRIES {
             let commit = self.commit(&password_hash).await?;
@@ -183,8 +185,10 @@ async fn change_by_old(mut claimant: Claimant<'_>, patient: Patient, new: Passwo
     for _ in 0..MAX_TRIES {
         let account = Account::of_patient(app, patient)?;
         let phone = &account.personal.phone;
-        let unlocked = claimant.prove(phone, Some(&account), ErrorCode::OldPasswordWrong).await?;
-        new.refuse_weak(phone).map_err(|_| ErrorCode::PasswordWeak)?;
+        let unlocked = claimant
+            .prove(Holder::Phone(phone), Some(&account.personal.password_hash), ErrorCode::OldPasswordWrong)
+            .await?;
+        new.refuse_weak(phone.as_str()).map_err(|_| ErrorCode::PasswordWeak)?;
         let password_hash = match &new_hash {
             Some(hash) => String::clone(hash),
             None => new_hash.insert(app.passwords.hash(new.clone()).await?).clone(),

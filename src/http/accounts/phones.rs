@@ -6,12 +6,13 @@ use storage::Commit;
 use storage::records::{CodePurpose, PhoneRecord, UserPersonal};
 use utoipa::ToSchema;
 
-use super::{Account, network_of, phone_key};
+use super::{Account, phone_key};
 use crate::app::App;
 use crate::http::caller::Patient;
 use crate::http::codes::{CodeRequest, Codes};
 use crate::http::envelope;
 use crate::http::error::{ApiError, ErrorCode};
+use crate::http::limits::ClientNetwork;
 use crate::http::openapi::Done;
 use crate::http::params::Params;
 use crate::http::refusals::{MAX_TRIES, Outcome, outcome};
@@ -87,7 +88,7 @@ pub async fn change_code(
             (CodePurpose::TakePhone, phone)
         }
     };
-    let network = network_of(&app, &request);
+    let network = ClientNetwork::of_client(&app, &request);
     CodeRequest { tenant: patient.tenant, purpose, phone, network }.send(app).await?;
     Ok(envelope::ok_null())
 }

@@ -6,12 +6,13 @@ use storage::records::{CodePurpose, Consent, PhoneRecord, Profile, UserPersonal,
 use storage::{Commit, Sequence, keys};
 use utoipa::ToSchema;
 
-use super::{LoggedIn, Login, network_of, phone_key};
+use super::{LoggedIn, Login, phone_key};
 use crate::app::App;
 use crate::http::caller::Tenant;
 use crate::http::codes::{CodeRequest, Codes, RightCode};
 use crate::http::envelope;
 use crate::http::error::{ApiError, ErrorCode};
+use crate::http::limits::ClientNetwork;
 use crate::http::openapi::{Done, Success};
 use crate::http::params::Params;
 use crate::http::refusals::{MAX_TRIES, Outcome, outcome};
@@ -50,7 +51,7 @@ pub async fn register_code(
     params: Params,
 ) -> Result<HttpResponse, ApiError> {
     let phone = params.required("phone", "手机号")?.parse(Phone::parse)?;
-    let network = network_of(&app, &request);
+    let network = ClientNetwork::of_client(&app, &request);
     CodeRequest { tenant: tenant.id, purpose: CodePurpose::Register, phone, network }.send(app).await?;
     Ok(envelope::ok_null())
 }
@@ -115,7 +116,7 @@ impl Registration<'_> {
         let storage = &app.storage;
         // Only a right code is worth the hash of a password.
         self.check().await?;
-        password.refuse_weak(&self.phone).map_err(|_| ErrorCode::PasswordWeak)?;
+        password.refuse_weak(self.phone.as_str()).map_err(|_| ErrorCode::PasswordWeak)?;
         if app.limits.requires_privacy_consent && self.notice.is_none() {
             return Err(ErrorCode::ConsentMissing.into());
         }

@@ -15,9 +15,11 @@ use super::passwords::Reset;
 use super::phones::Moving;
 use super::registration::{NotAVersion, NoticeVersion, Registration};
 use super::*;
+use crate::http::claimant::Claimant;
 use crate::http::codes::CodeRequest;
-use crate::http::limits::SlowedAttempts;
+use crate::http::limits::{ClientNetwork, SlowedAttempts};
 use crate::http::refusals::{Outcome, outcome};
+use crate::passwords::Password;
 use crate::sms::VerificationCode;
 
 fn code(text: &str) -> VerificationCode {

@@ -1,12 +1,12 @@
-//! How many wrong passwords a phone and an address may send. A phone is locked, an address slowed down.
+//! How many wrong passwords a login and an address may send. A login is locked, an address slowed down.
 //!
-//! A wrong password is counted before it is told, and a right one is only told while the phone is not locked, so that
+//! A wrong password is counted before it is told, and a right one is only told while the login is not locked, so that
 //! however many are tried at once, nobody learns more than the limit allows.
 
 use std::time::Duration;
 
 use actors::Clock;
-use domain::{Phone, TenantId, Timestamp};
+use domain::{AccountName, Phone, TenantId, Timestamp};
 use storage::records::{LimitKind, LimitRecord};
 use storage::{Commit, Key, Storage, Vault, Version, keys};
 use tokio::sync::Semaphore;
@@ -22,7 +22,7 @@ mod tests;
 /// How long a wrong password counts.
 const SPAN: Duration = Duration::from_secs(15 * 60);
 
-/// Wrong passwords that a phone may have in that time, and an address before it is slowed down.
+/// Wrong passwords that a login may have in that time, and an address before it is slowed down.
 const MOST: usize = 10;
 
 /// What the first attempt waits that is slowed down; each further wrong password doubles it.
@@ -67,7 +67,16 @@ impl SlowedAttempts {
     }
 }
 
-/// The wrong passwords of a phone as they were read: fewer than lock it.
+/// What a password is said to belong to.
+#[derive(Clone, Copy, Debug)]
+pub enum Holder<'a> {
+    /// A patient's account.
+    Phone(&'a Phone),
+    /// An account of the staff.
+    Staff(&'a AccountName),
+}
+
+/// The wrong passwords of a login as they were read: fewer than lock it.
 #[derive(Debug)]
 pub struct Unlocked {
     key: Key<LimitRecord>,
@@ -110,30 +119,30 @@ impl<'a> PasswordAttempts<'a> {
         app.slowed.wait(self.delay(network)?).await
     }
 
-    /// Whether a password for `phone` may be looked at.
+    /// Whether a password for `login` may be looked at.
     ///
     /// # Errors
     /// 0429 with the time until it may.
-    pub fn admit(&self, phone: &Phone) -> Result<Unlocked, ApiError> {
-        let counter = self.of_phone(phone);
+    pub fn admit(&self, login: Holder<'_>) -> Result<Unlocked, ApiError> {
+        let counter = self.of_login(login);
         let (version, record) = self.read(&counter)?;
         refuse_locked(&counter, &record, self.clock.now())?;
         Ok(Unlocked { key: counter.key, version })
     }
 
-    /// Counts a wrong password for `phone`, durably, before it is told.
+    /// Counts a wrong password for `login`, durably, before it is told.
     ///
     /// # Errors
-    /// 0429 when others have locked the phone meanwhile: then nobody is told whether it was wrong; the failures of a
+    /// 0429 when others have locked the login meanwhile: then nobody is told whether it was wrong; the failures of a
     /// commit.
-    pub async fn count(&self, phone: &Phone, network: ClientNetwork) -> Result<(), ApiError> {
-        let (of_phone, of_address) = (self.of_phone(phone), self.of_address(network));
+    pub async fn count(&self, login: Holder<'_>, network: ClientNetwork) -> Result<(), ApiError> {
+        let (of_login, of_address) = (self.of_login(login), self.of_address(network));
         for _ in 0..COUNT_TRIES {
             let now = self.clock.now();
             let mut commit = Commit::new();
-            let (version, record) = self.read(&of_phone)?;
-            refuse_locked(&of_phone, &record, now)?;
-            of_phone.put(&mut commit, version, &of_phone.with(record, now));
+            let (version, record) = self.read(&of_login)?;
+            refuse_locked(&of_login, &record, now)?;
+            of_login.put(&mut commit, version, &of_login.with(record, now));
             let (version, record) = self.read(&of_address)?;
             of_address.put(&mut commit, version, &newest(of_address.with(record, now)));
             match outcome(self.storage.commit(commit).await)? {
@@ -152,9 +161,14 @@ impl<'a> PasswordAttempts<'a> {
         Ok(delay_after(wrong))
     }
 
-    fn of_phone(&self, phone: &Phone) -> Counter {
-        let blind = self.vault.blind_phone(self.tenant, phone);
-        Counter { key: keys::limit(self.tenant, LimitKind::LoginOfPhone, &blind), windows: vec![window()] }
+    fn of_login(&self, login: Holder<'_>) -> Counter {
+        let (kind, blind) = match login {
+            Holder::Phone(phone) => (LimitKind::LoginOfPhone, self.vault.blind_phone(self.tenant, phone)),
+            Holder::Staff(account) => {
+                (LimitKind::LoginOfStaff, self.vault.blind_account(self.tenant, account))
+            }
+        };
+        Counter { key: keys::limit(self.tenant, kind, &blind), windows: vec![window()] }
     }
 
     fn of_address(&self, network: ClientNetwork) -> Counter {

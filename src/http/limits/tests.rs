@@ -139,6 +139,7 @@ impl Fixture {
         let vault = keys_in(folder.path());
         let limits = Limits {
             token_ttl: HOUR,
+            staff_token_ttl: HOUR,
             requires_privacy_consent: false,
             max_members_per_user: 1,
             sms_interval: MINUTE,

@@ -12,24 +12,24 @@ use crate::records::BookingOwner;
 use crate::table::Table;
 
 /// The components of a key, read from the front.
-struct Components<'a>(&'a [u8]);
+pub(super) struct Components<'a>(&'a [u8]);
 
 impl<'a> Components<'a> {
-    fn of(key: &'a RawKey, table: Table) -> Option<Self> {
+    pub(super) fn of(key: &'a RawKey, table: Table) -> Option<Self> {
         (key.table() == table).then(|| Self(key.components()))
     }
 
-    fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(super) fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (first, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(*first)
     }
 
-    fn id(&mut self) -> Option<u64> {
+    pub(super) fn id(&mut self) -> Option<u64> {
         self.bytes().map(u64::from_be_bytes)
     }
 
-    fn day(&mut self) -> Option<Date> {
+    pub(super) fn day(&mut self) -> Option<Date> {
         let turned = u32::from_be_bytes(self.bytes()?);
         Date::from_ordinal((turned ^ (1 << 31)).cast_signed()).ok()
     }
@@ -43,7 +43,7 @@ impl<'a> Components<'a> {
     }
 
     /// `parsed`, if there is nothing after it.
-    fn end<T>(&self, parsed: T) -> Option<T> {
+    pub(super) fn end<T>(&self, parsed: T) -> Option<T> {
         self.0.is_empty().then_some(parsed)
     }
 }

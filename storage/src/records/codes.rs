@@ -47,6 +47,8 @@ pub enum LimitKind {
     LoginOfPhone,
     /// Wrong passwords from one client address.
     LoginFromAddress,
+    /// Wrong passwords for one account of the staff.
+    LoginOfStaff,
 }
 
 impl LimitKind {
@@ -57,6 +59,7 @@ impl LimitKind {
             Self::SmsFromAddress => 2,
             Self::LoginOfPhone => 3,
             Self::LoginFromAddress => 4,
+            Self::LoginOfStaff => 5,
         }
     }
 }

@@ -7,6 +7,7 @@
 //! reading the first. The hexadecimal constants in the tests hold every shape to that.
 
 mod accounts;
+mod audit;
 mod bookings;
 mod claims;
 mod clinic;
@@ -18,12 +19,14 @@ mod patients;
 mod people;
 mod schedules;
 mod sequences;
+mod staff;
 mod uploads;
 
 #[cfg(test)]
 mod golden;
 
 pub use accounts::{Consent, PhoneRecord, Profile, SessionRecord, UserPersonal, UserRecord};
+pub use audit::{Action, AuditRecord, ObjectKind};
 pub use bookings::BookingRecord;
 pub use claims::{ActiveEntry, ActiveRecord, BookingOwner, SlotRecord, VisitRecord};
 pub use clinic::{DepartmentRecord, DoctorRecord, TenantRecord};
@@ -34,6 +37,7 @@ pub use meta::MetaRecord;
 pub use patients::{Certificate, IdnoRecord, Miss, NoShowRecord, PatientPersonal, PatientRecord};
 pub use schedules::{BookedBefore, ScheduleAtRecord, ScheduleRecord};
 pub use sequences::SequenceRecord;
+pub use staff::{StaffAccountRecord, StaffPersonal, StaffRecord, StaffSessionRecord, StaffStanding};
 pub use uploads::UploadRecord;
 
 use domain::{Date, Timestamp};

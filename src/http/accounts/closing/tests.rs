@@ -10,6 +10,7 @@ use storage::records::{ActiveEntry, ActiveRecord, BookingOwner, BookingRecord, V
 use super::*;
 use crate::http::accounts::fixture::{Clinic, NOW, PASSWORD, tenant};
 use crate::http::bookings;
+use crate::http::claimant::Claimant;
 use crate::http::limits::ClientNetwork;
 use crate::http::members::admit_for_tests as admit;
 

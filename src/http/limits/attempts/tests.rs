@@ -39,37 +39,40 @@ async fn a_restart_forgets_no_wrong_password() {
     let vault = keys_in(folder.path());
     let attempts = PasswordAttempts { storage: &storage, vault: &vault, clock: &clock, tenant };
     for _ in 0..10 {
-        attempts.admit(&phone(1)).expect("unlocked");
-        attempts.count(&phone(1), network(1)).await.expect("counted");
+        attempts.admit(Holder::Phone(&phone(1))).expect("unlocked");
+        attempts.count(Holder::Phone(&phone(1)), network(1)).await.expect("counted");
         clock.advance(Duration::from_secs(60));
     }
     for number in 0..10 {
-        attempts.count(&phone(20 + number), network(1)).await.expect("counted");
+        attempts.count(Holder::Phone(&phone(20 + number)), network(1)).await.expect("counted");
     }
     storage.close().expect("closed");
     drop(storage);
 
     let storage = open(folder.path(), clock.now());
     let attempts = PasswordAttempts { storage: &storage, vault: &vault, clock: &clock, tenant };
-    let refusal = attempts.admit(&phone(1)).expect_err("locked");
+    let refusal = attempts.admit(Holder::Phone(&phone(1))).expect_err("locked");
     assert_eq!(refusal.code(), ErrorCode::TooOften);
     let response = refusal.response("");
     let header = response.headers().get("Retry-After").expect("told");
     assert_eq!(header, "300", "until the first is a quarter of an hour old");
-    attempts.admit(&phone(2)).expect("another phone");
+    attempts.admit(Holder::Phone(&phone(2))).expect("another phone");
     assert_eq!(attempts.delay(network(1)).expect("readable"), LONGEST_DELAY);
     assert_eq!(attempts.delay(network(2)).expect("readable"), Duration::ZERO);
     let record = attempts.of_address(network(1)).read(&storage).expect("readable").1;
     assert_eq!(record.sent_at.len(), KEPT, "no more than is needed");
 
     clock.advance(Duration::from_secs(5 * 60));
-    attempts.admit(&phone(1)).expect("the first does not count any more");
+    attempts.admit(Holder::Phone(&phone(1))).expect("the first does not count any more");
     storage.close().expect("closed");
     drop(storage);
     let storage = open(folder.path(), clock.now().plus(Duration::from_secs(59)));
     let attempts = PasswordAttempts { storage: &storage, vault: &vault, clock: &clock, tenant };
-    attempts.count(&phone(1), network(3)).await.expect("the tenth that counts");
-    assert_eq!(attempts.admit(&phone(1)).expect_err("locked again").code(), ErrorCode::TooOften);
+    attempts.count(Holder::Phone(&phone(1)), network(3)).await.expect("the tenth that counts");
+    assert_eq!(
+        attempts.admit(Holder::Phone(&phone(1))).expect_err("locked again").code(),
+        ErrorCode::TooOften
+    );
     clock.advance(SPAN);
     assert_eq!(attempts.delay(network(1)).expect("readable"), Duration::ZERO);
 }

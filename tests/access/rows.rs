@@ -1,0 +1,156 @@
+//! The table: one row for each route.
+
+use serde_json::{Value, json};
+
+use crate::harness::import::{DEPARTMENT, day};
+use crate::harness::patients::PASSWORD;
+use crate::harness::people;
+
+/// What an account changes its password to.
+pub const NEW_PASSWORD: &str = "another horse 10";
+
+/// Who may call a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// Anyone, for a clinic.
+    Anyone,
+    /// A logged-in patient.
+    Patient,
+    /// The staff, of whatever role.
+    Staff,
+    /// The front desk and the administrator.
+    Desk,
+    /// The administrator.
+    Admin,
+}
+
+/// What a caller asks with.
+pub struct Call {
+    /// What comes behind the route: a query with its `?`, or the value of a parameter in the path.
+    pub target: String,
+    pub body: Value,
+}
+
+fn query(text: String) -> Call {
+    Call { target: if text.is_empty() { text } else { format!("?{text}") }, body: Value::Null }
+}
+
+fn body(body: Value) -> Call {
+    Call { target: String::new(), body }
+}
+
+/// One route: who may call it, and how a call is made with these ids.
+pub struct Row {
+    pub method: &'static str,
+    pub path: &'static str,
+    pub who: Who,
+    pub call: fn(&Ids) -> Call,
+    /// Whether the call names something that belongs to the account, or to the clinic.
+    pub owned: bool,
+    /// Who calls when it is to succeed.
+    pub caller: Caller,
+    /// Whether a success is a file instead of an envelope.
+    pub is_file: bool,
+}
+
+/// Which of those who may calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// The account that owns the member and the booking; of the staff, the lowest role that may.
+    Owner,
+    /// One that may lose its password, its phone and itself.
+    Leaver,
+    /// One that may lose its login.
+    Guest,
+}
+
+/// The ids that a call names.
+#[derive(Clone, Debug)]
+pub struct Ids {
+    pub schedule: String,
+    pub member: String,
+    /// A member without bookings.
+    pub second_member: String,
+    pub booking: String,
+    pub phone: String,
+    pub code: String,
+    /// The code that was sent to the leaver's phone.
+    pub leaver_code: String,
+}
+
+#[rustfmt::skip]
+pub const PATIENTS: &[Row] = &[
+    row("GET", "/patient_service/register/phone_identifying_code", Who::Anyone, |ids| query(format!("phone={}", ids.phone))),
+    row("POST", "/patient_service/register", Who::Anyone, |ids| body(json!({"phone": ids.phone, "verCode": ids.code, "password": PASSWORD}))),
+    row("POST", "/patient_service/login", Who::Anyone, |ids| body(json!({"phone": ids.phone, "password": PASSWORD}))),
+
+    row("GET", "/patient_service/reset_password/phone_identifying_code", Who::Anyone, |ids| query(format!("phone={}", ids.phone))),
+    row("POST", "/patient_service/reset_password/phone_identifying_code_validate", Who::Anyone, |ids| body(json!({"phone": ids.phone, "verCode": ids.code}))),
+    row("POST", "/patient_service/reset_password", Who::Anyone, |ids| body(json!({"phone": ids.phone, "verCode": ids.code, "newPassword": NEW_PASSWORD}))),
+    Row { caller: Caller::Guest, ..row("POST", "/patient_service/logout", Who::Patient, |_| body(json!({}))) },
+    leaving("POST", "/patient_service/change_password", |_| body(json!({"oldPassword": PASSWORD, "newPassword": NEW_PASSWORD}))),
+    row("GET", "/patient_service/phone/identifying_code", Who::Patient, |ids| query(format!("which=new&phone={}", ids.phone))),
+    leaving("POST", "/patient_service/change_phone", |ids| body(json!({"oldVerCode": ids.leaver_code, "newPhone": ids.phone, "newVerCode": ids.code}))),
+    row("GET", "/patient_service/myinfo/export", Who::Patient, |_| query(String::new())),
+    leaving("POST", "/patient_service/close_account", |_| body(json!({"password": NEW_PASSWORD}))),
+
+    row("POST", "/patient_service/member", Who::Patient, |_| body(people::person(3))),
+    owned("POST", "/patient_service/member/update", |ids| body(changed(people::person(1), &ids.member))),
+    owned("POST", "/patient_service/member/default", |ids| body(json!({"memberId": ids.member}))),
+    owned("POST", "/patient_service/member/del", |ids| body(json!({"memberId": ids.second_member}))),
+    row("GET", "/patient_service/members", Who::Patient, |_| query(String::new())),
+    Row { is_file: true, ..owned("GET", "/wechat/query_bar_code", |ids| query(format!("member_id={}", ids.member))) },
+    row("GET", "/patient_service/myinfo", Who::Patient, |_| query(String::new())),
+    row("POST", "/patient_service/myinfo", Who::Patient, |_| body(json!({"name": "小明", "gender": 1, "birthday": "1990-03-07"}))),
+    row("POST", "/patient_service/myinfo/upload_picture", Who::Patient, |_| body(json!({"file_extension": "png", "file_type": "image/png"}))),
+    row("GET", "/wechat/service_info", Who::Anyone, |_| query(String::new())),
+
+    row("GET", "/tenant_service/depts", Who::Anyone, |_| query(String::new())),
+    row("GET", "/tenant_service/schedule", Who::Anyone, |_| query(format!("deptId={DEPARTMENT}&doctorId=2001&date={}", day(2)))),
+    row("GET", "/tenant_service/schedule_by_date", Who::Anyone, |_| query(format!("deptId={DEPARTMENT}&date={}", day(2)))),
+    row("GET", "/tenant_service/schedule_by_doctor", Who::Anyone, |_| query(format!("deptId={DEPARTMENT}"))),
+    row("GET", "/tenant_service/schedule/info", Who::Anyone, |_| query(format!("deptId={DEPARTMENT}&doctorId=2001"))),
+    row("GET", "/tenant_service/schedule/left_appo", Who::Anyone, |ids| query(format!("scheduleId={}", ids.schedule))),
+
+    row("POST", "/book_service/book/presubmit", Who::Patient, |ids| body(json!({"scheduleId": ids.schedule, "serialNo": 2}))),
+    owned("POST", "/book_service/book/schedule", |ids| body(json!({"scheduleId": ids.schedule, "memberId": ids.member}))),
+    owned("POST", "/book_service/book/submit", |ids| body(json!({"scheduleId": ids.schedule, "serialNo": 2, "memberId": ids.member}))),
+    row("GET", "/book_service/books", Who::Patient, |_| query(String::new())),
+    owned("GET", "/book_service/book/{bookId}", |ids| Call { target: ids.booking.clone(), body: Value::Null }),
+    owned("POST", "/book_service/book/cancel", |ids| body(json!({"bookId": ids.booking}))),
+];
+
+#[rustfmt::skip]
+pub const STAFF: &[Row] = &[
+    row("POST", "/manager_service/login", Who::Anyone, |_| body(json!({"account": "desk", "password": PASSWORD}))),
+    Row { caller: Caller::Guest, ..row("POST", "/manager_service/logout", Who::Staff, |_| body(json!({}))) },
+    Row { caller: Caller::Leaver, ..row("POST", "/manager_service/change_password", Who::Staff, |_| body(json!({"old_password": PASSWORD, "new_password": NEW_PASSWORD}))) },
+
+    // Patients, groups and labels.
+
+    // Departments, doctors, templates.
+
+    // Schedules.
+
+    // The front desk.
+];
+
+pub const fn row(method: &'static str, path: &'static str, who: Who, call: fn(&Ids) -> Call) -> Row {
+    Row { method, path, who, call, owned: false, caller: Caller::Owner, is_file: false }
+}
+
+/// A patient's route whose call names something that belongs to the account.
+const fn owned(method: &'static str, path: &'static str, call: fn(&Ids) -> Call) -> Row {
+    Row { owned: true, ..row(method, path, Who::Patient, call) }
+}
+
+/// A patient's route that ends something of the account.
+const fn leaving(method: &'static str, path: &'static str, call: fn(&Ids) -> Call) -> Row {
+    Row { caller: Caller::Leaver, ..row(method, path, Who::Patient, call) }
+}
+
+/// The person as this member.
+fn changed(mut person: Value, member: &str) -> Value {
+    person["memberId"] = member.into();
+    person
+}

@@ -1,0 +1,216 @@
+//! Two clinics with the same ids, and everybody who calls them.
+
+use std::io;
+
+use serde_json::{Value, json};
+
+use crate::harness::clinic::{self, Clinic};
+use crate::harness::folder::Folder;
+use crate::harness::import::{Half, ImportFile, day};
+use crate::harness::patients::{Answer, PASSWORD, Patient};
+use crate::harness::{contract, people, staff, wire};
+use crate::rows::{Call, Ids, Row, Who};
+
+/// What does not exist in either clinic.
+const NOWHERE: &str = "1999999999";
+
+/// The number of the account that may end.
+const LEAVER: usize = 7;
+
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
+/// Two clinics with the same ids, and who calls them.
+pub struct World {
+    pub clinic: Clinic,
+    pub client: Patient,
+    /// The account that owns the member and the booking.
+    pub owner: String,
+    /// An account that may end.
+    pub leaver: String,
+    /// An account that may be logged out.
+    pub guest: String,
+    /// Another account of the same clinic.
+    pub neighbour: String,
+    /// An account of the other clinic.
+    pub stranger: String,
+    /// The staff of the first clinic.
+    pub admin: String,
+    pub desk: String,
+    pub doctor: String,
+    /// A login of the desk that may end.
+    pub desk_guest: String,
+    /// A member of the desk who may lose the password.
+    pub desk_leaver: String,
+    /// The administrator of the other clinic.
+    pub foreign_admin: String,
+    pub ids: Ids,
+}
+
+impl World {
+    pub async fn new(folder: &Folder) -> io::Result<Self> {
+        let mut file = ImportFile::default();
+        file.doctor(2001).schedule(3001, 2001, day(2), Half::Am, 5).schedule(3002, 2001, day(3), Half::Am, 5);
+        clinic::import(folder, &file);
+        clinic::add_tenant(folder, 2);
+        staff::add(folder, &["--account", "admin", "--role", "admin"]);
+        staff::add(folder, &["--account", "desk", "--role", "desk"]);
+        staff::add(folder, &["--account", "leaver", "--role", "desk"]);
+        staff::add(folder, &["--account", "doctor", "--role", "doctor", "--doctor", "2001"]);
+        staff::add(folder, &["--tenant", "2", "--account", "admin", "--role", "admin"]);
+        let clinic = Clinic::start(folder, &[]);
+        let mut client = Patient::connect(clinic.address).await?;
+        let mut owner = Patient::registered(&clinic, 1).await;
+        let member = owner.add_member(1).await;
+        let booked = owner.submit(3002, 1, &member).await?.data();
+        let booking = booked["bookId"].as_str().expect("an id").to_owned();
+        let second_member = owner.add_member(4).await;
+        let leaver = Patient::registered(&clinic, LEAVER).await.token().to_owned();
+        let guest = Patient::registered(&clinic, 8).await.token().to_owned();
+        let neighbour = Patient::registered(&clinic, 2).await.token().to_owned();
+        let stranger = register_in_second_clinic(&clinic, &mut client).await?;
+        let phone = people::phone(9);
+        let no_code = "000000".to_owned();
+        let ids = Ids {
+            schedule: "3001".to_owned(),
+            member,
+            second_member,
+            booking,
+            phone,
+            code: no_code.clone(),
+            leaver_code: no_code,
+        };
+        let admin = staff::token(&clinic, 1, "admin").await;
+        let desk = staff::token(&clinic, 1, "desk").await;
+        let doctor = staff::token(&clinic, 1, "doctor").await;
+        let desk_guest = staff::token(&clinic, 1, "desk").await;
+        let desk_leaver = staff::token(&clinic, 1, "leaver").await;
+        let foreign_admin = staff::token(&clinic, 2, "admin").await;
+        Ok(Self {
+            clinic,
+            client,
+            owner: owner.token().to_owned(),
+            leaver,
+            guest,
+            neighbour,
+            stranger,
+            admin,
+            desk,
+            doctor,
+            desk_guest,
+            desk_leaver,
+            foreign_admin,
+            ids,
+        })
+    }
+
+    pub async fn ask(&mut self, row: &Row, ids: &Ids, headers: Headers<'_>) -> io::Result<Answer> {
+        let Call { target, body } = (row.call)(ids);
+        let path = match row.path.split_once('{') {
+            Some((start, _)) => format!("/pati_service{start}{target}"),
+            None => format!("/pati_service{}{target}", row.path),
+        };
+        let request = match row.method {
+            "GET" => wire::get(&path, headers),
+            _ => wire::post(&path, headers, &body.to_string()),
+        };
+        let reply = self.client.raw(&request).await?;
+        if row.is_file && reply.status == 200 {
+            let data = json!({"bytes": reply.body.len()});
+            return Ok(Answer { http: 200, status: "000".to_owned(), message: Value::Null, data, reply });
+        }
+        let answer = Answer::of(reply)?;
+        contract::check(row.method, &path, &answer);
+        Ok(answer)
+    }
+
+    /// Asks for the codes that a row needs when it is to succeed.
+    pub async fn prepare(&mut self, row: &Row) -> io::Result<()> {
+        match row.path {
+            "/patient_service/register"
+            | "/patient_service/reset_password/phone_identifying_code_validate" => {
+                self.ids.code = self.clinic.code_for(&self.ids.phone);
+            }
+            "/patient_service/change_phone" => {
+                self.ids.phone = people::phone(10);
+                let leaver = [("token", self.leaver.as_str())];
+                let target = "/pati_service/patient_service/phone/identifying_code?which=";
+                let old = wire::get(&format!("{target}old"), &leaver);
+                Answer::of(self.client.raw(&old).await?)?.done();
+                self.ids.leaver_code = self.clinic.code_for(&people::phone(LEAVER));
+                let new = wire::get(&format!("{target}new&phone={}", self.ids.phone), &leaver);
+                Answer::of(self.client.raw(&new).await?)?.done();
+                self.ids.code = self.clinic.code_for(&self.ids.phone);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What nobody may do but those of the row.
+    pub async fn refuses_others(&mut self, row: &Row) -> io::Result<()> {
+        let ids = self.ids.clone();
+        let asked = format!("{} {}", row.method, row.path);
+        let (patient, admin) = (self.owner.clone(), self.admin.clone());
+        let (desk, doctor) = (self.desk.clone(), self.doctor.clone());
+        let insider = if row.who == Who::Patient { &patient } else { &admin };
+        let mut refusals: Vec<(&str, Headers<'_>, u16, &str)> = vec![
+            ("nobody", &[], 401, "0401"),
+            ("nobody, for a clinic", &[("tenantId", "1")], 401, "0401"),
+            ("a forger", &[("token", "x.y.z")], 401, "0401"),
+        ];
+        let for_another = [("token", insider.as_str()), ("tenantId", "2")];
+        let for_none = [("token", insider.as_str()), ("tenantId", "77")];
+        refusals.push(("who may, for another clinic", &for_another, 403, "0403"));
+        refusals.push(("who may, for no clinic", &for_none, 404, "0404"));
+        let outsiders: &[(&str, &String)] = match row.who {
+            Who::Anyone => &[],
+            Who::Patient => &[("the administrator", &admin), ("a doctor", &doctor)],
+            Who::Staff => &[("a patient", &patient)],
+            Who::Desk => &[("a patient", &patient), ("a doctor", &doctor)],
+            Who::Admin => &[("a patient", &patient), ("a doctor", &doctor), ("the desk", &desk)],
+        };
+        let headers: Vec<_> =
+            outsiders.iter().map(|(name, token)| (*name, [("token", token.as_str())])).collect();
+        for (name, headers) in &headers {
+            refusals.push((name, headers, 403, "0403"));
+        }
+        for (caller, headers, http, status) in refusals {
+            let answer = self.ask(row, &ids, headers).await?;
+            assert_eq!((answer.http, answer.status.as_str()), (http, status), "{caller}: {asked}");
+            assert!(answer.data.is_null(), "{caller}: {asked}");
+        }
+        Ok(())
+    }
+
+    /// To everybody else who may call it, what belongs to the owner is as if it did not exist.
+    pub async fn hides_what_is_owned(&mut self, row: &Row) -> io::Result<()> {
+        let ids = self.ids.clone();
+        let nowhere = || NOWHERE.to_owned();
+        let missing = Ids { member: nowhere(), second_member: nowhere(), booking: nowhere(), ..ids.clone() };
+        let others = match row.who {
+            Who::Anyone | Who::Patient => vec![self.neighbour.clone(), self.stranger.clone()],
+            Who::Staff | Who::Desk | Who::Admin => vec![self.foreign_admin.clone()],
+        };
+        for token in others {
+            let headers = [("token", token.as_str())];
+            let theirs = self.ask(row, &ids, &headers).await?;
+            let nobodys = self.ask(row, &missing, &headers).await?;
+            assert!(!theirs.is_success(), "{} {}", row.method, row.path);
+            let told = |answer: &Answer| (answer.http, answer.status.clone(), answer.message.clone());
+            assert_eq!(told(&theirs), told(&nobodys), "{} {}", row.method, row.path);
+        }
+        Ok(())
+    }
+}
+
+/// With the phone of the first clinic's owner: the two accounts have nothing in common.
+async fn register_in_second_clinic(clinic: &Clinic, client: &mut Patient) -> io::Result<String> {
+    let phone = people::phone(1);
+    let tenant = [("tenantId", "2")];
+    let target = format!("/pati_service/patient_service/register/phone_identifying_code?phone={phone}");
+    Answer::of(client.raw(&wire::get(&target, &tenant)).await?)?.done();
+    let body = json!({"phone": phone, "verCode": clinic.code_for(&phone), "password": PASSWORD}).to_string();
+    let request = wire::post("/pati_service/patient_service/register", &tenant, &body);
+    let data = Answer::of(client.raw(&request).await?)?.data();
+    Ok(data["token"].as_str().expect("a token").to_owned())
+}
