@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use actix::Actor;
 use actix_web::dev::Server;
 use actix_web::{App as Routes, HttpServer, web};
-use actors::{Availability, Clock, ClockActor, DirectoryConfig, ScheduleDirectory, SystemClock};
+use actors::{Availability, Clock, ClockActor, DayBook, DirectoryConfig, ScheduleDirectory, SystemClock};
 use domain::Timestamp;
 use storage::{
     CloseError, OpenError, OsRandom, Random, ReadError, Sequences, Storage, StorageOptions, UnlockError,
@@ -207,6 +207,7 @@ pub struct Prepared {
     vault: Arc<Vault>,
     tokens: Tokens,
     availability: Arc<Availability>,
+    day_book: Arc<DayBook>,
     sms: Sms,
     metrics: Arc<Metrics>,
     pictures: Pictures,
@@ -228,7 +229,9 @@ impl Prepared {
         let tokens = Tokens::new(vault.secret("jwt")?.as_bytes())?;
         let availability = Arc::new(Availability::new(settings.zone()));
         let shown = actors::hydrate(&storage, &availability, clock.now())?;
-        tracing::info!(schedules = shown, "filled the lists");
+        let day_book = Arc::new(DayBook::new());
+        let bookings = day_book.fill(&storage)?;
+        tracing::info!(schedules = shown, bookings, "filled the lists");
         let sms = match (&settings.sms.provider, &settings.sms.webhook_url) {
             (SmsProvider::Webhook, Some(url)) => Sms::webhook(url.as_str())?,
             (SmsProvider::Console, _) => Sms::Console,
@@ -237,7 +240,7 @@ impl Prepared {
         };
         let pictures = pictures(settings, &storage, &vault)?;
         let settings = settings.clone();
-        Ok(Self { settings, storage, clock, vault, tokens, availability, sms, metrics, pictures })
+        Ok(Self { settings, storage, clock, vault, tokens, availability, day_book, sms, metrics, pictures })
     }
 
     /// Starts the threads of the actors. Call it once, inside an actix system.
@@ -252,6 +255,7 @@ impl Prepared {
             clock: Arc::clone(&self.clock),
             policy: policy.clone(),
             availability: Arc::clone(&self.availability),
+            day_book: Arc::clone(&self.day_book),
             max_waiting: MAX_WAITING,
             arbiters: cores.div_ceil(2),
             idle_after: IDLE_AFTER,
@@ -266,6 +270,7 @@ impl Prepared {
             sequences,
             directory,
             availability: self.availability,
+            day_book: self.day_book,
             policy,
             tokens: self.tokens,
             passwords: PasswordHasher::new(cores, MAX_WAITING_PASSWORDS),

@@ -79,6 +79,16 @@ pub enum Booker {
         /// Who sits there.
         staff: StaffId,
     },
+    /// The desk, on behalf of a member of an account: the booking is the account's, as if it had booked itself, so
+    /// that its limit holds and its own hold lets it pass; but slots for the desk alone are given out too.
+    DeskForMember {
+        /// The account.
+        user: UserId,
+        /// The member.
+        member: MemberId,
+        /// How many live bookings the account has.
+        active: u16,
+    },
 }
 
 /// What the rules need to know of a patient beyond the schedule.

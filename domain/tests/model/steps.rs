@@ -143,6 +143,8 @@ fn submit(dice: &mut Dice, paper: &Paper, slot: impl Fn(&mut Dice) -> u16) -> As
     let member = 10 * user + dice.roll(2);
     let booker = if dice.one_in(4) {
         Booker::Desk { staff: 1 + dice.roll(2) }
+    } else if dice.one_in(4) {
+        Booker::DeskFor { user, member, active: active(dice, paper, user) }
     } else {
         Booker::User { user, member, active: active(dice, paper, user) }
     };

@@ -56,6 +56,11 @@ pub(crate) fn command(ask: &Ask, next_id: u64) -> Command {
                     member: MemberId::new(member).unwrap(),
                     active,
                 },
+                naive::Booker::DeskFor { user, member, active } => Booker::DeskForMember {
+                    user: UserId::new(user).unwrap(),
+                    member: MemberId::new(member).unwrap(),
+                    active,
+                },
                 naive::Booker::Desk { staff: id } => Booker::Desk { staff: staff(id) },
             },
             patient: patient.map(|facts| PatientFacts {
@@ -115,7 +120,7 @@ pub(crate) fn written(row: &naive::Row, fee: u32, booked_at: Timestamp) -> Booki
         _ => Status::NoShow { at },
     };
     let owner = match row.booker {
-        naive::Booker::User { user, member, .. } => {
+        naive::Booker::User { user, member, .. } | naive::Booker::DeskFor { user, member, .. } => {
             Owner::Account { user: UserId::new(user).unwrap(), member: MemberId::new(member).unwrap() }
         }
         naive::Booker::Desk { staff } => Owner::Desk { staff: StaffId::new(staff).unwrap() },

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use actors::{Availability, Clock, DirectoryConfig, ManualClock, ScheduleDirectory};
+use actors::{Availability, Clock, DayBook, DirectoryConfig, ManualClock, ScheduleDirectory};
 use domain::{ClinicZone, Phone, Policy, SessionId, TenantId, Timestamp, UserId};
 use storage::records::{CodePurpose, SessionRecord};
 use storage::{Commit, CommitError, Existing, OsRandom, Sequences, Storage, StorageOptions, Vault, keys};
@@ -103,6 +103,7 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
     let sequences = Arc::new(Sequences::new());
     let zone = ClinicZone::fixed_hours(8);
     let availability = Arc::new(Availability::new(zone.clone()));
+    let day_book = Arc::new(DayBook::new());
     let policy = Policy::standard(zone);
     let directory = ScheduleDirectory::start(DirectoryConfig {
         storage: storage.clone(),
@@ -110,6 +111,7 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
         clock: Arc::clone(&clock),
         policy: policy.clone(),
         availability: Arc::clone(&availability),
+        day_book: Arc::clone(&day_book),
         max_waiting: 1,
         arbiters: 1,
         idle_after: Duration::from_secs(60),
@@ -124,6 +126,7 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
         sequences,
         directory,
         availability,
+        day_book,
         policy,
         tokens: Tokens::new(&[7; 32]).expect("long enough"),
         passwords: PasswordHasher::new(2, 100),

@@ -148,6 +148,7 @@ fn ranges_meet_nothing_of_others() {
         only(&|key| contains(&users(tenant), key), Table::User);
         only(&|key| contains(&patients(tenant), key), Table::Patient);
         only(&|key| contains(&all_members(tenant), key), Table::Members);
+        only(&|key| contains(&no_shows(tenant), key), Table::NoShow);
     }
     for key in &all {
         assert_eq!(contains(&tenants(), key), key.table() == Table::Tenant);
