@@ -30,7 +30,7 @@ pub use day_book::{DayBook, DayEntry};
 pub use directory::{DirectoryConfig, OnAnswer, ScheduleDirectory, Target, Terms};
 pub use hydration::hydrate;
 pub use loading::LoadError;
-pub use no_shows::mark_no_shows;
+pub use no_shows::{Ban, bans, lift_ban, mark_no_shows};
 pub use planning::{Addition, add_schedule};
 pub use profiles::Profiles;
 pub use replies::decode_reply;

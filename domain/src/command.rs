@@ -150,6 +150,17 @@ pub struct Paid {
     pub booking: BookingId,
     /// When it was paid, by the word of whoever took the money.
     pub paid_at: Timestamp,
+    /// Who took the money.
+    pub by: PaidBy,
+}
+
+/// Who took the money for a booking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PaidBy {
+    /// A payment provider, some time ago: it cannot be refused any more.
+    Provider,
+    /// The desk is about to take cash (现金): what the booking cannot take is refused and stays with the patient.
+    Desk(StaffId),
 }
 
 /// The patient did not turn up (爽约).

@@ -39,7 +39,7 @@ pub(crate) enum Ask {
     Submit { slot: u16, booker: Booker, patient: Option<Facts> },
     Cancel { booking: u64, by: By },
     CheckIn { booking: u64 },
-    Paid { booking: u64 },
+    Paid { booking: u64, in_cash: bool },
     NoShow { booking: u64 },
     Correct { booking: u64 },
     AddSlots(Vec<(u16, i64, bool)>),
@@ -183,7 +183,8 @@ impl Paper {
             Ask::Submit { slot, booker, patient } => self.submit(*slot, *booker, *patient, now),
             Ask::Cancel { booking, by } => self.cancel(*booking, *by, now),
             Ask::CheckIn { booking } => self.check_in(*booking, now),
-            Ask::Paid { booking } => self.paid(*booking, now),
+            Ask::Paid { booking, in_cash: false } => self.paid(*booking, now),
+            Ask::Paid { booking, in_cash: true } => self.paid_in_cash(*booking, now),
             Ask::NoShow { booking } => self.no_show(*booking, now),
             Ask::Correct { booking } => self.correct(*booking, now),
             Ask::AddSlots(slots) => self.add_slots(slots),
@@ -452,6 +453,17 @@ impl Paper {
             self.wrote("paid booking checked in");
         }
         Answer::Done
+    }
+
+    /// Nobody takes cash that would have to be given back.
+    fn paid_in_cash(&mut self, booking: u64, now: i64) -> Answer {
+        let row = self.line(booking).map(|line| &self.rows[line]);
+        let can_take = row.is_some_and(|row| row.status != 3 && row.charge != 3 && self.rules.fee > 0);
+        if !can_take {
+            return Answer::No("WrongStatus");
+        }
+        self.saw("cash taken");
+        self.paid(booking, now)
     }
 
     fn paid(&mut self, booking: u64, now: i64) -> Answer {

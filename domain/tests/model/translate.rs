@@ -80,7 +80,10 @@ pub(crate) fn command(ask: &Ask, next_id: u64) -> Command {
             Command::Cancel(Cancel { booking: id(*booking), by })
         }
         Ask::CheckIn { booking } => Command::CheckIn(CheckIn { booking: id(*booking), staff: staff(1) }),
-        Ask::Paid { booking } => Command::Paid(Paid { booking: id(*booking), paid_at: Timestamp::ZERO }),
+        Ask::Paid { booking, in_cash } => {
+            let by = if *in_cash { PaidBy::Desk(staff(1)) } else { PaidBy::Provider };
+            Command::Paid(Paid { booking: id(*booking), paid_at: Timestamp::ZERO, by })
+        }
         Ask::NoShow { booking } => Command::NoShow(NoShow { booking: id(*booking) }),
         Ask::Correct { booking } => {
             let booking = id(*booking);
