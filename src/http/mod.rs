@@ -14,6 +14,7 @@ pub mod cors;
 pub mod departments;
 pub mod envelope;
 pub mod error;
+pub mod front_desk;
 pub mod health;
 pub mod idempotency;
 pub mod limits;

@@ -107,7 +107,7 @@ impl<T> Page<T> {
 }
 
 /// A page as the staff's lists answer it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct SnakePage<T> {
     #[serde(rename = "page_num")]
     number: u64,
