@@ -72,6 +72,9 @@ pub struct Ids {
     /// A member without bookings.
     pub second_member: String,
     pub booking: String,
+    /// A booking of another account, for the desk to do with as it likes, and its patient.
+    pub desk_booking: String,
+    pub desk_patient: String,
     pub phone: String,
     pub code: String,
     /// The code that was sent to the leaver's phone.
@@ -133,6 +136,18 @@ pub const STAFF: &[Row] = &[
     // Schedules.
 
     // The front desk.
+    row("GET", "/manager_service/bookings", Who::Staff, |_| query(format!("from={}", day(2)))),
+    named("GET", "/manager_service/booking", Who::Staff, |ids| query(format!("book_id={}", ids.desk_booking))),
+    named("POST", "/manager_service/booking/check_in", Who::Desk, |ids| body(json!({"book_id": ids.desk_booking}))),
+    named("POST", "/manager_service/booking/cash_paid", Who::Desk, |ids| body(json!({"book_id": ids.desk_booking}))),
+    named("POST", "/manager_service/booking/correct", Who::Desk, |ids| body(json!({"book_id": ids.desk_booking, "reason": "已就诊"}))),
+    named("POST", "/manager_service/booking/cancel", Who::Desk, |ids| body(json!({"book_id": ids.desk_booking}))),
+    named("POST", "/manager_service/booking", Who::Desk, |ids| body(json!({"schedule_id": ids.schedule, "serial_no": 5, "pati_id": ids.desk_patient}))),
+    Row { is_file: true, ..row("GET", "/manager_service/bookings/csv", Who::Desk, |_| query(format!("date={}", day(2)))) },
+    Row { is_file: true, ..row("GET", "/manager_service/bookings/print", Who::Desk, |_| query(format!("date={}", day(2)))) },
+    row("GET", "/manager_service/bans", Who::Desk, |_| query(String::new())),
+    named("POST", "/manager_service/ban/lift", Who::Desk, |ids| body(json!({"pati_id": ids.desk_patient}))),
+    row("GET", "/manager_service/statistics", Who::Staff, |_| query(String::new())),
 ];
 
 pub const fn row(method: &'static str, path: &'static str, who: Who, call: fn(&Ids) -> Call) -> Row {
@@ -142,6 +157,11 @@ pub const fn row(method: &'static str, path: &'static str, who: Who, call: fn(&I
 /// A patient's route whose call names something that belongs to the account.
 const fn owned(method: &'static str, path: &'static str, call: fn(&Ids) -> Call) -> Row {
     Row { owned: true, ..row(method, path, Who::Patient, call) }
+}
+
+/// A route of the staff whose call names something that belongs to the clinic.
+const fn named(method: &'static str, path: &'static str, who: Who, call: fn(&Ids) -> Call) -> Row {
+    Row { owned: true, ..row(method, path, who, call) }
 }
 
 /// A patient's route that ends something of the account.

@@ -66,7 +66,11 @@ impl World {
         let second_member = owner.add_member(4).await;
         let leaver = Patient::registered(&clinic, LEAVER).await.token().to_owned();
         let guest = Patient::registered(&clinic, 8).await.token().to_owned();
-        let neighbour = Patient::registered(&clinic, 2).await.token().to_owned();
+        let mut neighbour = Patient::registered(&clinic, 2).await;
+        let neighbours = neighbour.add_member(2).await;
+        let desk_booking = neighbour.submit(3001, 4, &neighbours).await?.data()["bookId"].clone();
+        let desk_patient = neighbour.members().await?.data()[0]["bindPatiId"].clone();
+        let text = |id: Value| id.as_str().expect("an id").to_owned();
         let stranger = register_in_second_clinic(&clinic, &mut client).await?;
         let phone = people::phone(9);
         let no_code = "000000".to_owned();
@@ -75,6 +79,8 @@ impl World {
             member,
             second_member,
             booking,
+            desk_booking: text(desk_booking),
+            desk_patient: text(desk_patient),
             phone,
             code: no_code.clone(),
             leaver_code: no_code,
@@ -91,7 +97,7 @@ impl World {
             owner: owner.token().to_owned(),
             leaver,
             guest,
-            neighbour,
+            neighbour: neighbour.token().to_owned(),
             stranger,
             admin,
             desk,
@@ -186,7 +192,14 @@ impl World {
     pub async fn hides_what_is_owned(&mut self, row: &Row) -> io::Result<()> {
         let ids = self.ids.clone();
         let nowhere = || NOWHERE.to_owned();
-        let missing = Ids { member: nowhere(), second_member: nowhere(), booking: nowhere(), ..ids.clone() };
+        let missing = Ids {
+            member: nowhere(),
+            second_member: nowhere(),
+            booking: nowhere(),
+            desk_booking: nowhere(),
+            desk_patient: nowhere(),
+            ..ids.clone()
+        };
         let others = match row.who {
             Who::Anyone | Who::Patient => vec![self.neighbour.clone(), self.stranger.clone()],
             Who::Staff | Who::Desk | Who::Admin => vec![self.foreign_admin.clone()],

@@ -13,5 +13,6 @@ pub mod people;
 pub mod random;
 pub mod shape;
 pub mod staff;
+pub mod store;
 pub mod town;
 pub mod wire;
