@@ -60,7 +60,7 @@ fn masked(n: usize) -> String {
     format!("{}***********{}", &number[..3], &number[14..])
 }
 
-/// Seen to catch: a file without its byte order mark; a name that a spreadsheet takes for a formula.
+/// Seen to catch: a file without its byte order mark; a name with `@` that a spreadsheet takes for a formula.
 #[tokio::test]
 async fn the_days_list_is_a_file_that_a_spreadsheet_may_open() -> io::Result<()> {
     let (folder, clinic) = open();
@@ -117,7 +117,7 @@ fn exports(folder: &Folder) -> usize {
     })
 }
 
-/// Seen to catch: a name that is markup; a page under the policy of data, which would lose its style.
+/// Seen to catch: a name that is markup; a page under the policy of data, where its style would not show.
 #[tokio::test]
 async fn the_days_list_is_printed_by_doctor_and_half_day() -> io::Result<()> {
     let (folder, clinic) = open();

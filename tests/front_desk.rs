@@ -96,7 +96,7 @@ async fn ids(desk: &mut Patient, query: &str) -> io::Result<Vec<String>> {
     Ok(rows.iter().map(|row| row["book_id"].as_str().expect("an id").to_owned()).collect())
 }
 
-/// Seen to catch: a filter for the doctor that the doctor's own limit replaced, and a name that had to match whole.
+/// Seen to catch: a name that had to match whole.
 #[tokio::test]
 async fn the_desk_finds_the_bookings_of_some_days() -> io::Result<()> {
     let (_folder, clinic) = open();
@@ -168,7 +168,8 @@ async fn the_desk_finds_the_bookings_of_some_days() -> io::Result<()> {
     Ok(())
 }
 
-/// Seen to catch: a booking by number that did not ask whose schedule it is in.
+/// Seen to catch: a booking by number that did not ask whose schedule it is in, and a filter by doctor that the doctor's
+/// own limit replaced.
 #[tokio::test]
 async fn a_doctor_reads_the_own_bookings_and_nobody_those_of_another_clinic() -> io::Result<()> {
     let (_folder, clinic) = open();
@@ -203,8 +204,7 @@ async fn a_doctor_reads_the_own_bookings_and_nobody_those_of_another_clinic() ->
     Ok(())
 }
 
-/// Seen to catch: cash for a cancelled booking, taken and then to be paid back; a repeat that left another row in the
-/// audit trail.
+/// Seen to catch: a free visit refused as if its status were wrong.
 #[tokio::test]
 async fn patients_come_pay_and_cancel_at_the_desk() -> io::Result<()> {
     let (folder, clinic) = open();
@@ -268,7 +268,7 @@ fn audited(folder: &Folder) -> Vec<(Action, Option<u64>)> {
     })
 }
 
-/// Seen to catch: a desk's booking for a member that was stored under the desk.
+/// Seen to catch: a booking for a member that was made as the desk's own.
 #[tokio::test]
 async fn the_desk_books_for_patients_and_for_members_of_accounts() -> io::Result<()> {
     let (folder, clinic) = open();
@@ -320,7 +320,8 @@ async fn the_desk_books_for_patients_and_for_members_of_accounts() -> io::Result
     Ok(())
 }
 
-/// A visit that was missed yesterday, by who is barred for it, as if the server had marked it.
+/// A visit that was missed yesterday, by who is barred for it, as if the server had marked it. Seen to catch: a row of
+/// the audit trail that does not say whose ban was lifted.
 #[tokio::test]
 async fn a_missed_visit_is_corrected_and_a_ban_is_lifted() -> io::Result<()> {
     let (folder, clinic) = open();

@@ -236,8 +236,7 @@ async fn a_missed_visit_can_be_corrected_for_seven_days() {
     assert_eq!(refused, Err(AskError::Rejected(Rejection::CorrectionTooLate)));
 }
 
-/// Seen to catch: a book that the desk's bookings are not entered into, one that a restart leaves empty, and a booking
-/// for a member whose patient was not compared.
+/// Seen to catch: a booking that was committed and not entered, and one for a member whose patient was not compared.
 #[actix::test]
 async fn the_day_book_knows_who_booked_and_survives_a_restart() {
     let crew = Crew::start(size());

@@ -125,7 +125,7 @@ fn check_row(name: &str, command: &Command, now: &str, expected: [&str; 9]) {
 }
 
 /// Seen to catch: a deadline that staff could not pass; a refund forgotten on cancelling a paid
-/// booking; a check-in that marked a missed visit as seen; cash that was taken for a missed visit.
+/// booking; a check-in that marked a missed visit as seen.
 #[test]
 fn every_command_on_every_booking() {
     let early = "2026-11-30 12:00";

@@ -114,8 +114,7 @@ fn a_booking_of_the_desk_has_its_patient_and_no_account() {
     assert_eq!(booking.user(), None);
 }
 
-/// Seen to catch: a repeat that did not look at the patient; a booking without its account; an account's limit that
-/// the desk passed.
+/// Seen to catch: a repeat that did not look at the patient; an account's limit that the desk passed.
 #[test]
 fn a_booking_of_the_desk_for_a_member_is_the_accounts() {
     let mut state = empty();
