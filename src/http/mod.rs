@@ -9,6 +9,7 @@ pub mod caller;
 pub mod clinic_info;
 pub mod codes;
 mod compression;
+pub mod connections;
 pub mod cors;
 pub mod departments;
 pub mod envelope;
