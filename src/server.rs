@@ -17,9 +17,11 @@ use storage::{
 };
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::MissedTickBehavior;
 
 use crate::app::{App, Draining, Limits};
 use crate::demo;
+use crate::http::connections::Connections;
 use crate::http::limits::SlowedAttempts;
 use crate::http::params::BodyWithin;
 use crate::http::request_id::{Edge, FailureStatus};
@@ -54,8 +56,8 @@ const MAX_SLOWED_ATTEMPTS: usize = 64;
 /// An actor that nobody has asked for this long gives its memory back.
 const IDLE_AFTER: Duration = Duration::from_secs(5 * 60);
 
-/// A client that is silent for this long is disconnected.
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// Between two looks for connections whose next request does not come.
+const LOOK_FOR_LATE: Duration = Duration::from_secs(1);
 
 /// When the server is told to stop, actix closes every connection on which it has not read a request yet, although one
 /// may have arrived in full. So it is told only after no request came or went for so long.
@@ -330,10 +332,12 @@ async fn run(settings: &Settings, prepared: Prepared) -> Result<(), ServeError> 
         clock: Arc::clone(&app.clock),
     };
     clock_actor.start();
-    let public = listen_public(settings, &app, &edge)?;
+    let connections = Arc::new(Connections::new(keep_alive(settings) + request_within(settings)));
+    let public = listen_public(settings, &app, &edge, Arc::clone(&connections))?;
     let admin = listen_admin(settings, &app, &edge)?;
     let handles = [public.handle(), admin.handle()];
     let admin = tokio::task::spawn_local(admin);
+    let looking = tokio::task::spawn_local(end_late(connections));
     let mut public = std::pin::pin!(public);
     tokio::select! {
         ended = &mut public => return Ok(ended?),
@@ -355,9 +359,33 @@ async fn run(settings: &Settings, prepared: Prepared) -> Result<(), ServeError> 
         drop(handle.stop(true));
     }
     public.await?;
+    looking.abort();
     // The administrator's server has nothing to lose.
     admin.abort();
     Ok(())
+}
+
+/// Ends connections that wait too long for a request, once in a while.
+async fn end_late(connections: Arc<Connections>) {
+    let mut looks = tokio::time::interval(LOOK_FOR_LATE);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        let ended = connections.end_late(Instant::now());
+        if ended > 0 {
+            tracing::debug!(ended, "ended connections whose next request did not come");
+        }
+    }
+}
+
+/// A client that is silent for longer is disconnected.
+fn keep_alive(settings: &Settings) -> Duration {
+    Duration::from_secs(settings.server.keep_alive_seconds.into())
+}
+
+/// What a client has begun to send has to arrive within this time.
+fn request_within(settings: &Settings) -> Duration {
+    Duration::from_secs(settings.server.request_seconds.into())
 }
 
 /// Waits until the requests that have arrived are read; not for longer than clients are waited for.
@@ -395,12 +423,17 @@ pub fn edge(settings: &Settings, app: &App) -> Result<Edge, ServeError> {
     Ok(Edge::new(u32::from_be_bytes(prefix), failure_status, Arc::clone(&app.draining)).over(transport))
 }
 
-fn listen_public(settings: &Settings, app: &web::Data<App>, edge: &Edge) -> Result<Server, ServeError> {
+fn listen_public(
+    settings: &Settings,
+    app: &web::Data<App>,
+    edge: &Edge,
+    connections: Arc<Connections>,
+) -> Result<Server, ServeError> {
     let (app, edge) = (app.clone(), edge.clone());
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = if settings.server.workers == 0 { cores } else { settings.server.workers };
     let address = settings.server.bind;
-    let within = Duration::from_secs(settings.server.request_seconds.into());
+    let within = request_within(settings);
     let origins = settings.server.cors_origins.clone();
     let server = HttpServer::new(move || {
         Routes::new()
@@ -413,8 +446,10 @@ fn listen_public(settings: &Settings, app: &web::Data<App>, edge: &Edge) -> Resu
     let server = server
         .workers(workers)
         .max_connections(settings.server.max_connections.div_ceil(workers))
-        .keep_alive(KEEP_ALIVE)
+        .keep_alive(keep_alive(settings))
+        // It holds for the first request of a connection; `Connections` see to the others.
         .client_request_timeout(within)
+        .on_connect(move |stream, data| connections.watch(stream, data))
         .shutdown_timeout(DRAIN_SECONDS)
         .disable_signals()
         .bind(address)

@@ -10,6 +10,7 @@ mod claimant;
 pub mod clinic_info;
 pub mod codes;
 mod compression;
+pub mod connections;
 pub mod cors;
 pub mod departments;
 pub mod envelope;
