@@ -1,32 +1,26 @@
 //! Wiring: from settings to a server that runs until it is told to stop.
 
+mod listening;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix::Actor;
-use actix_web::dev::Server;
-use actix_web::{App as Routes, HttpServer, web};
+use actix_web::web;
 use actors::{Availability, Clock, ClockActor, DirectoryConfig, ScheduleDirectory, SystemClock};
 use domain::Timestamp;
 use storage::{
-    CloseError, OpenError, OsRandom, Random, ReadError, Sequences, Storage, StorageOptions, UnlockError,
-    Vault,
+    CloseError, OpenError, OsRandom, ReadError, Sequences, Storage, StorageOptions, UnlockError, Vault,
 };
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::MissedTickBehavior;
 
 use crate::app::{App, Draining, Limits};
 use crate::demo;
-use crate::http::connections::Connections;
 use crate::http::limits::SlowedAttempts;
-use crate::http::params::BodyWithin;
-use crate::http::request_id::{Edge, FailureStatus};
-use crate::http::security::Transport;
-use crate::http::{cors, routes};
 use crate::import::ImportError;
 use crate::metrics::Metrics;
 use crate::passwords::PasswordHasher;
@@ -36,6 +30,8 @@ use crate::settings::{OssProvider, Settings, SmsProvider};
 use crate::sms::{Sms, SmsSetupError};
 use crate::tenants::{self, TenantError};
 use crate::tokens::{KeyTooShort, Tokens};
+
+pub use listening::edge;
 
 /// EX_IOERR of sysexits.h: the disk cannot be trusted any more. Whoever supervises the process starts
 /// it again, and what is on disk decides.
@@ -55,20 +51,6 @@ const MAX_SLOWED_ATTEMPTS: usize = 64;
 
 /// An actor that nobody has asked for this long gives its memory back.
 const IDLE_AFTER: Duration = Duration::from_secs(5 * 60);
-
-/// Between two looks for connections whose next request does not come.
-const LOOK_FOR_LATE: Duration = Duration::from_secs(1);
-
-/// When the server is told to stop, actix closes every connection on which it has not read a request yet, although one
-/// may have arrived in full. So it is told only after no request came or went for so long.
-const QUIET: Duration = Duration::from_millis(250);
-
-/// The same while requests are under way: one of them may wait for the disk, and hold up the thread that would read
-/// the others. It may also wait for a slow client, who is left to actix.
-const QUIET_WHILE_BUSY: Duration = Duration::from_secs(2);
-
-/// Clients that have not gone by then are disconnected when the server stops.
-const DRAIN_SECONDS: u64 = 10;
 
 /// The secret of Aliyun's access key, among the keys.
 const OSS_SECRET_FILE: &str = "oss_access_key_secret";
@@ -332,12 +314,13 @@ async fn run(settings: &Settings, prepared: Prepared) -> Result<(), ServeError> 
         clock: Arc::clone(&app.clock),
     };
     clock_actor.start();
-    let connections = Arc::new(Connections::new(keep_alive(settings) + request_within(settings)));
-    let public = listen_public(settings, &app, &edge, Arc::clone(&connections))?;
-    let admin = listen_admin(settings, &app, &edge)?;
+    listening::permit_many_files();
+    let connections = listening::watched_connections(settings);
+    let public = listening::listen_public(settings, &app, &edge, Arc::clone(&connections))?;
+    let admin = listening::listen_admin(settings, &app, &edge)?;
     let handles = [public.handle(), admin.handle()];
     let admin = tokio::task::spawn_local(admin);
-    let looking = tokio::task::spawn_local(end_late(connections));
+    let looking = tokio::task::spawn_local(listening::end_late(connections));
     let mut public = std::pin::pin!(public);
     tokio::select! {
         ended = &mut public => return Ok(ended?),
@@ -352,7 +335,7 @@ async fn run(settings: &Settings, prepared: Prepared) -> Result<(), ServeError> 
     }
     tokio::select! {
         ended = &mut public => return Ok(ended?),
-        () = until_quiet(&app.draining) => {}
+        () = listening::until_quiet(&app.draining) => {}
     }
     for handle in handles {
         // The reply comes when the last connection has ended; awaiting the server waits for that too.
@@ -363,118 +346,6 @@ async fn run(settings: &Settings, prepared: Prepared) -> Result<(), ServeError> 
     // The administrator's server has nothing to lose.
     admin.abort();
     Ok(())
-}
-
-/// Ends connections that wait too long for a request, once in a while.
-async fn end_late(connections: Arc<Connections>) {
-    let mut looks = tokio::time::interval(LOOK_FOR_LATE);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        looks.tick().await;
-        let ended = connections.end_late(Instant::now());
-        if ended > 0 {
-            tracing::debug!(ended, "ended connections whose next request did not come");
-        }
-    }
-}
-
-/// A client that is silent for longer is disconnected.
-fn keep_alive(settings: &Settings) -> Duration {
-    Duration::from_secs(settings.server.keep_alive_seconds.into())
-}
-
-/// What a client has begun to send has to arrive within this time.
-fn request_within(settings: &Settings) -> Duration {
-    Duration::from_secs(settings.server.request_seconds.into())
-}
-
-/// Waits until the requests that have arrived are read; not for longer than clients are waited for.
-async fn until_quiet(draining: &Draining) {
-    const LOOK: Duration = Duration::from_millis(10);
-    let begun = Instant::now();
-    let mut quiet_since = begun;
-    let mut before = draining.requests();
-    while begun.elapsed() < Duration::from_secs(DRAIN_SECONDS) {
-        tokio::time::sleep(LOOK).await;
-        let now = draining.requests();
-        if now != before {
-            quiet_since = Instant::now();
-        }
-        before = now;
-        let (taken, finished) = now;
-        let enough = if taken == finished { QUIET } else { QUIET_WHILE_BUSY };
-        if quiet_since.elapsed() >= enough {
-            return;
-        }
-    }
-}
-
-/// The edge around all routes.
-///
-/// # Errors
-/// [`ServeError::Random`]
-pub fn edge(settings: &Settings, app: &App) -> Result<Edge, ServeError> {
-    let mut prefix = [0; 4];
-    OsRandom::default().fill(&mut prefix)?;
-    let failure_status =
-        if settings.server.errors_as_200 { FailureStatus::Always200 } else { FailureStatus::OfTheTable };
-    let by_https = settings.server.public_url.as_ref().is_some_and(|url| url.as_str().starts_with("https:"));
-    let transport = if by_https { Transport::Https } else { Transport::Any };
-    Ok(Edge::new(u32::from_be_bytes(prefix), failure_status, Arc::clone(&app.draining)).over(transport))
-}
-
-fn listen_public(
-    settings: &Settings,
-    app: &web::Data<App>,
-    edge: &Edge,
-    connections: Arc<Connections>,
-) -> Result<Server, ServeError> {
-    let (app, edge) = (app.clone(), edge.clone());
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let workers = if settings.server.workers == 0 { cores } else { settings.server.workers };
-    let address = settings.server.bind;
-    let within = request_within(settings);
-    let origins = settings.server.cors_origins.clone();
-    let server = HttpServer::new(move || {
-        Routes::new()
-            .app_data(app.clone())
-            .app_data(BodyWithin(within))
-            .wrap(cors::allow(&origins))
-            .wrap(edge.clone())
-            .configure(routes::all)
-    });
-    let server = server
-        .workers(workers)
-        .max_connections(settings.server.max_connections.div_ceil(workers))
-        .keep_alive(keep_alive(settings))
-        // It holds for the first request of a connection; `Connections` see to the others.
-        .client_request_timeout(within)
-        .on_connect(move |stream, data| connections.watch(stream, data))
-        .shutdown_timeout(DRAIN_SECONDS)
-        .disable_signals()
-        .bind(address)
-        .map_err(|source| ServeError::Bind { setting: "server.bind", address, source })?;
-    for address in server.addrs() {
-        tracing::info!(%address, workers, "listening");
-    }
-    Ok(server.run())
-}
-
-fn listen_admin(settings: &Settings, app: &web::Data<App>, edge: &Edge) -> Result<Server, ServeError> {
-    let (app, edge) = (app.clone(), edge.clone());
-    let address = settings.server.admin_bind;
-    let server = HttpServer::new(move || {
-        Routes::new().app_data(app.clone()).wrap(edge.clone()).configure(routes::admin)
-    });
-    let server = server.workers(1).disable_signals().bind(address).map_err(|source| ServeError::Bind {
-        setting: "server.admin_bind",
-        address,
-        source,
-    })?;
-    for address in server.addrs() {
-        tracing::info!(%address, "listening for the administrator");
-    }
-    Ok(server.run())
 }
 
 /// Nothing that is on disk can be relied on from here on: tells those who wait, and ends the process
