@@ -347,6 +347,7 @@ fn staff_tables() -> Vec<Table> {
     let seal = |role| StaffRecord::seal(&vault, &key, &personal, role, at(0)).unwrap();
     let mut disabled = seal(Role::Desk);
     disabled.standing = StaffStanding::Disabled;
+    disabled.last_login_at = Some(at(1));
     let doctor = DoctorId::new(2001).unwrap();
     let row = |action, object| AuditRecord { at: at(0), staff: staff(), action, object };
     vec![
