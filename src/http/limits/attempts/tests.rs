@@ -96,6 +96,10 @@ async fn a_member_of_the_staff_and_a_patient_with_the_same_login_share_no_lock()
         attempts.count(Holder::Staff(&account), network(1), None).await.expect("counted");
         attempts.count(Holder::Phone(&other), network(2), None).await.expect("counted");
     }
+    // The address waits for whatever its wrong passwords were for.
+    attempts.count(Holder::Staff(&another), network(2), None).await.expect("counted");
+    let delays = [1, 2].map(|address| attempts.delay(network(address)).expect("readable"));
+    assert_eq!(delays, [MOST, MOST + 1].map(delay_after));
     for locked in [Holder::Staff(&account), Holder::Phone(&other)] {
         let refusal = attempts.admit(locked).expect_err("locked");
         assert_eq!(refusal.code(), ErrorCode::TooOften, "{locked:?}");
