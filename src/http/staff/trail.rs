@@ -1,6 +1,7 @@
 //! Reading the audit trail (审计).
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use actix_web::{HttpResponse, web};
 use domain::{Date, StaffId, TenantId};
@@ -139,17 +140,20 @@ fn show(
     names: &mut Names,
     (number, row): (u64, &AuditRecord),
 ) -> Result<TrailRow, ApiError> {
-    if !names.contains_key(&row.staff) {
-        let colleague = Colleague::find(app, tenant, row.staff)?;
-        let name = colleague.map(|colleague| colleague.personal.name.as_str().to_owned());
-        names.insert(row.staff, name.unwrap_or_default());
-    }
+    let name = match names.entry(row.staff) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(new) => {
+            let colleague = Colleague::find(app, tenant, row.staff)?;
+            let name = colleague.map(|colleague| colleague.personal.name.as_str().to_owned());
+            new.insert(name.unwrap_or_default())
+        }
+    };
     let kind = row.action.object();
     Ok(TrailRow {
         row_id: number.to_string(),
         at: app.policy.zone.date_time_text(row.at),
         staff_id: row.staff.to_string(),
-        staff_name: names.get(&row.staff).cloned().unwrap_or_default(),
+        staff_name: name.clone(),
         action: row.action.name(),
         object_type: (kind != ObjectKind::Nothing).then(|| kind.name()),
         object_id: row.object.as_ref().map(u64::to_string),
