@@ -94,7 +94,8 @@ pub struct TenantAdd {
 /// What is to be done with the staff.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum StaffCommand {
-    /// Add somebody who can log in; the password is asked for, or read as one line from the standard input
+    /// Add somebody who can log in. The password is asked for twice on a terminal, and otherwise read as one line from
+    /// the standard input. No server may run on the data folder; a new one is made where there is none
     #[command(after_help = STAFF_EXAMPLES)]
     Add(StaffAdd),
 }

@@ -63,6 +63,12 @@ pub enum ErrorCode {
     ConsentMissing,
     /// The account cannot be closed while it has live bookings.
     AccountHasBookings,
+    /// Another member of the staff has this account.
+    AccountTaken,
+    /// Nobody would be left who can administer the clinic.
+    LastAdmin,
+    /// The clinic has as many members of the staff as are allowed.
+    StaffLimit,
     /// The idempotency key was used before with other content.
     IdempotencyConflict,
     /// No such thing, or it is somebody else's.
@@ -194,6 +200,9 @@ pub const TABLE: [Row; E::Internal as usize + 1] = [
     row(E::PasswordWeak,        "400006", 409, "密码过于简单，请更换其他密码", Never),
     row(E::ConsentMissing,      "400007", 409, "请先阅读并同意隐私政策", Never),
     row(E::AccountHasBookings,  "400009", 409, "还有未就诊的预约，请先取消后再注销", Never),
+    row(E::AccountTaken,        "400011", 409, "账号已存在，请更换其他账号", Never),
+    row(E::LastAdmin,           "400012", 409, "至少需要保留一名可登录的管理员", Never),
+    row(E::StaffLimit,          "400013", 409, "员工账号数已达上限", Never),
     row(E::IdempotencyConflict, "401013", 409, "重复提交的内容与之前不一致，请刷新页面后重试", Never),
     row(E::NotFound,            "0404",   404, "记录不存在，请刷新后重试", Never),
     row(E::ScheduleUnknown,     "0404",   404, "排班不存在，请刷新后重试", Never),

@@ -102,6 +102,13 @@ struct Failure {
         staff::login::login,
         staff::login::logout,
         staff::passwords::change,
+        staff::accounts::list,
+        staff::accounts::add,
+        staff::changes::update,
+        staff::changes::disable,
+        staff::changes::enable,
+        staff::changes::reset_password,
+        staff::trail::read,
         // Patients, groups and labels.
 
         // Departments, doctors, templates.

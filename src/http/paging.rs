@@ -75,7 +75,13 @@ impl PageRequest {
         usize::try_from(self.size).unwrap_or(usize::MAX)
     }
 
-    fn pages(self, total: u64) -> u64 {
+    /// The number of the page, from 1.
+    pub fn number(self) -> u64 {
+        self.number
+    }
+
+    /// How many pages so many rows fill.
+    pub fn pages(self, total: u64) -> u64 {
         total.div_ceil(self.size)
     }
 }
@@ -107,7 +113,7 @@ impl<T> Page<T> {
 }
 
 /// A page as the staff's lists answer it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct SnakePage<T> {
     #[serde(rename = "page_num")]
     number: u64,

@@ -88,6 +88,13 @@ pub fn contract() -> Vec<Endpoint> {
         post("/manager_service/login", staff::login::login),
         post("/manager_service/logout", staff::login::logout),
         post("/manager_service/change_password", staff::passwords::change),
+        get("/manager_service/staff", staff::accounts::list),
+        post("/manager_service/staff", staff::accounts::add),
+        post("/manager_service/staff/update", staff::changes::update),
+        post("/manager_service/staff/disable", staff::changes::disable),
+        post("/manager_service/staff/enable", staff::changes::enable),
+        post("/manager_service/staff/reset_password", staff::changes::reset_password),
+        get("/manager_service/audit", staff::trail::read),
 
         // Patients, groups and labels.
 

@@ -39,8 +39,8 @@ pub use parts::{
 };
 pub use raw::{Key, KeyRange, MAX_KEY_BYTES, RawKey};
 pub use staff::{
-    all_staff, audit, audits, staff, staff_account, staff_id, staff_session, staff_session_id,
-    staff_sessions_of,
+    all_staff, audit, audit_number, audits, audits_through, staff, staff_account, staff_id, staff_session,
+    staff_session_id, staff_sessions_of,
 };
 
 /// The tenant of what belongs to no clinic.

@@ -76,6 +76,8 @@ pub struct Ids {
     pub code: String,
     /// The code that was sent to the leaver's phone.
     pub leaver_code: String,
+    /// A member of the staff of the clinic.
+    pub colleague: String,
 }
 
 #[rustfmt::skip]
@@ -125,6 +127,13 @@ pub const STAFF: &[Row] = &[
     row("POST", "/manager_service/login", Who::Anyone, |_| body(json!({"account": "desk", "password": PASSWORD}))),
     Row { caller: Caller::Guest, ..row("POST", "/manager_service/logout", Who::Staff, |_| body(json!({}))) },
     Row { caller: Caller::Leaver, ..row("POST", "/manager_service/change_password", Who::Staff, |_| body(json!({"old_password": PASSWORD, "new_password": NEW_PASSWORD}))) },
+    row("GET", "/manager_service/staff", Who::Admin, |_| query(String::new())),
+    row("POST", "/manager_service/staff", Who::Admin, |_| body(json!({"account": "newcomer", "name": "新人", "role": "desk", "password": PASSWORD}))),
+    Row { owned: true, ..row("POST", "/manager_service/staff/update", Who::Admin, |ids| body(json!({"staff_id": ids.colleague, "name": "同事", "role": "desk"}))) },
+    Row { owned: true, ..row("POST", "/manager_service/staff/disable", Who::Admin, |ids| body(json!({"staff_id": ids.colleague}))) },
+    Row { owned: true, ..row("POST", "/manager_service/staff/enable", Who::Admin, |ids| body(json!({"staff_id": ids.colleague}))) },
+    Row { owned: true, ..row("POST", "/manager_service/staff/reset_password", Who::Admin, |ids| body(json!({"staff_id": ids.colleague, "new_password": NEW_PASSWORD}))) },
+    row("GET", "/manager_service/audit", Who::Admin, |_| query(String::new())),
 
     // Patients, groups and labels.
 

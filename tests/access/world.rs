@@ -56,6 +56,7 @@ impl World {
         staff::add(folder, &["--account", "desk", "--role", "desk"]);
         staff::add(folder, &["--account", "leaver", "--role", "desk"]);
         staff::add(folder, &["--account", "doctor", "--role", "doctor", "--doctor", "2001"]);
+        let colleague = staff::add(folder, &["--account", "colleague", "--role", "desk"]);
         staff::add(folder, &["--tenant", "2", "--account", "admin", "--role", "admin"]);
         let clinic = Clinic::start(folder, &[]);
         let mut client = Patient::connect(clinic.address).await?;
@@ -78,6 +79,7 @@ impl World {
             phone,
             code: no_code.clone(),
             leaver_code: no_code,
+            colleague,
         };
         let admin = staff::token(&clinic, 1, "admin").await;
         let desk = staff::token(&clinic, 1, "desk").await;
@@ -186,7 +188,13 @@ impl World {
     pub async fn hides_what_is_owned(&mut self, row: &Row) -> io::Result<()> {
         let ids = self.ids.clone();
         let nowhere = || NOWHERE.to_owned();
-        let missing = Ids { member: nowhere(), second_member: nowhere(), booking: nowhere(), ..ids.clone() };
+        let missing = Ids {
+            member: nowhere(),
+            second_member: nowhere(),
+            booking: nowhere(),
+            colleague: nowhere(),
+            ..ids.clone()
+        };
         let others = match row.who {
             Who::Anyone | Who::Patient => vec![self.neighbour.clone(), self.stranger.clone()],
             Who::Staff | Who::Desk | Who::Admin => vec![self.foreign_admin.clone()],

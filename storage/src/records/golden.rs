@@ -347,20 +347,21 @@ fn staff_tables() -> Vec<Table> {
     let seal = |role| StaffRecord::seal(&vault, &key, &personal, role, at(0)).unwrap();
     let mut disabled = seal(Role::Desk);
     disabled.standing = StaffStanding::Disabled;
+    disabled.last_login_at = Some(at(1));
     let doctor = DoctorId::new(2001).unwrap();
     let row = |action, object| AuditRecord { at: at(0), staff: staff(), action, object };
     vec![
         holds(
             &seal(Role::Admin),
-            "0038014c4d4e4f505152535455565712b688bada10c95934f9bf7298343e1e8263bc4a80fa8a08d4ae6ba57bca9fd15f4599a701baec03ff88f50000fd0050e25344030000",
+            "0038014c4d4e4f505152535455565712b688bada10c95934f9bf7298343e1e8263bc4a80fa8a08d4ae6ba57bca9fd15f4599a701baec03ff88f50000fd0050e2534403000000",
         ),
         holds(
             &disabled,
-            "003801404142434445464748494a4be2bdca4655578ee5504af2bf16819ceb73e2332ed05a61111e236a33ab4498fc62575704ae69945f481f4f0101fd0050e25344030000",
+            "003801404142434445464748494a4be2bdca4655578ee5504af2bf16819ceb73e2332ed05a61111e236a33ab4498fc62575704ae69945f481f4f0101fd0050e2534403000001fd0250e25344030000",
         ),
         holds(
             &seal(Role::Doctor(doctor)),
-            "00380158595a5b5c5d5e5f60616263fb3de7eec72fd7c4026707c68158d52faafaf3dd07218f95f6574a5d4e4a6d0a8c6f7b8788195acb629aa102fbd10700fd0050e25344030000",
+            "00380158595a5b5c5d5e5f60616263fb3de7eec72fd7c4026707c68158d52faafaf3dd07218f95f6574a5d4e4a6d0a8c6f7b8788195acb629aa102fbd10700fd0050e2534403000000",
         ),
         holds(&StaffAccountRecord { staff: staff() }, "0009"),
         holds(

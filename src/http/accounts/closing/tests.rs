@@ -35,7 +35,7 @@ async fn close(clinic: &Clinic, patient: Patient) -> Result<(), ErrorCode> {
 fn claimant(clinic: &Clinic) -> Claimant<'_> {
     let network = ClientNetwork::around(std::net::Ipv4Addr::LOCALHOST.into());
     let password = Password::parse(PASSWORD).expect("long enough");
-    Claimant { app: &clinic.app, tenant: tenant(), network, password, fits: None }
+    Claimant { app: &clinic.app, tenant: tenant(), network, password, traced: None, fits: None }
 }
 
 fn patients_of(clinic: &Clinic, patient: Patient) -> Vec<PatientId> {
