@@ -15,7 +15,7 @@ Examples:
   PATI_SERVER__BIND=0.0.0.0:80 pati-service      override a setting
   pati-service import clinic.json                load departments, doctors and schedules
   pati-service tenant add --id 2 --name 二分院    add a clinic
-  pati-service staff add --account x --role admin    add an administrator
+  pati-service staff add --account boss --role admin    add an administrator
   pati-service verify                            check the stored data
 
 Log lines go to standard error; RUST_LOG=debug shows more of them.";

@@ -149,7 +149,7 @@ fn the_command_says_what_is_wrong() {
     }
 }
 
-/// Seen to fail when a logout left its session.
+/// Seen to fail when a logout left its session, and when a change of password left the others.
 #[tokio::test]
 async fn a_logout_ends_its_session_and_a_change_of_password_all_others() -> io::Result<()> {
     let folder = Folder::new();
@@ -176,7 +176,8 @@ async fn a_logout_ends_its_session_and_a_change_of_password_all_others() -> io::
     Ok(())
 }
 
-/// Seen to fail when a disabled account was asked for its password, and was not locked after ten right ones.
+/// Seen to fail when a disabled account was asked for its password and not locked after ten right ones, and when a reset
+/// left the lock.
 #[tokio::test]
 async fn ten_wrong_passwords_lock_an_account_whether_it_works_or_not() -> io::Result<()> {
     let folder = Folder::new();
@@ -313,7 +314,7 @@ async fn an_account_is_added_once_however_often_it_is_asked_for() -> io::Result<
     Ok(())
 }
 
-/// Seen to fail when the role was that of the login, and when disabling left the sessions and did not look at them.
+/// Seen to fail when disabling left the sessions, which enabling brought back.
 #[tokio::test]
 async fn a_role_and_an_end_hold_from_the_next_request_on() -> io::Result<()> {
     let folder = Folder::new();

@@ -1,8 +1,8 @@
 use std::fmt::Debug;
 
 use domain::{
-    BookingId, Date, DepartmentId, DoctorId, PatientId, Period, ScheduleId, SerialNo, SessionId, TenantId,
-    UserId,
+    BookingId, Date, DepartmentId, DoctorId, PatientId, Period, ScheduleId, SerialNo, SessionId, StaffId,
+    TenantId, UserId,
 };
 
 use super::*;
@@ -83,6 +83,10 @@ fn every_table(tenant: TenantId) -> Vec<RawKey> {
         *sequence(tenant, Sequence::Staff).raw(),
         *no_show(tenant, patient).raw(),
         *upload(tenant, &PictureId::from_bytes([255; 16])).raw(),
+        *staff(tenant, StaffId::new(most).unwrap()).raw(),
+        *staff_account(tenant, &blind(255)).raw(),
+        *staff_session(tenant, StaffId::new(most).unwrap(), SessionId::new(most).unwrap()).raw(),
+        *audit(tenant, most).raw(),
     ]
 }
 
@@ -148,6 +152,9 @@ fn ranges_meet_nothing_of_others() {
         only(&|key| contains(&users(tenant), key), Table::User);
         only(&|key| contains(&patients(tenant), key), Table::Patient);
         only(&|key| contains(&all_members(tenant), key), Table::Members);
+        only(&|key| contains(&all_staff(tenant), key), Table::Staff);
+        only(&|key| contains(&audits(tenant), key), Table::Audit);
+        only(&|key| contains(&audits_through(tenant, &(0..=u64::MAX)), key), Table::Audit);
     }
     for key in &all {
         assert_eq!(contains(&tenants(), key), key.table() == Table::Tenant);
@@ -182,6 +189,29 @@ fn ranges_meet_no_neighbours() {
             assert!(!contains(&after, members(t(2), u(near)).raw()));
         }
     }
+}
+
+/// Seen to fail when the sessions were those of everybody.
+#[test]
+fn the_staffs_keys_are_in_order_and_meet_no_neighbours() {
+    let most = SessionId::new((1 << 53) - 1).unwrap();
+    ascend(ASCENDING.map(|id| staff(t(1), StaffId::new(id).unwrap())));
+    ascend(ASCENDING.map(|number| audit(t(1), number)));
+    for (own, &id) in ASCENDING.iter().enumerate() {
+        let sessions = staff_sessions_of(t(1), StaffId::new(id).unwrap());
+        let rows = audits_through(t(1), &(2..=id));
+        for (other, &near) in ASCENDING.iter().enumerate() {
+            let session = staff_session(t(1), StaffId::new(near).unwrap(), most);
+            assert_eq!(contains(&sessions, session.raw()), own == other);
+            assert_eq!(contains(&rows, audit(t(1), near).raw()), (1..=own).contains(&other));
+            assert!(!contains(&rows, audit(t(2), near).raw()));
+        }
+    }
+    let staff_42 = StaffId::new(42).unwrap();
+    let session_42 = SessionId::new(42).unwrap();
+    reads_back(&staff(t(1), staff_42), staff_id, &staff_42, &[]);
+    reads_back(&staff_session(t(1), staff_42, session_42), staff_session_id, &session_42, &[]);
+    reads_back(&audit(t(1), 42), audit_number, &42, &[]);
 }
 
 #[test]

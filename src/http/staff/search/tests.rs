@@ -57,7 +57,7 @@ fn found(storage: &Storage, wanted: &Wanted) -> Vec<u64> {
     places.collect()
 }
 
-/// Seen to fail when another clinic's rows were read, and when a page began at the oldest row.
+/// Seen to fail when a page began at the oldest row.
 #[test]
 fn pages_are_cut_from_the_newest_row_back() {
     let (_folder, storage) = trail(&(0..12).collect::<Vec<_>>());
