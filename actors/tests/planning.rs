@@ -202,20 +202,13 @@ async fn an_actor_with_an_old_schedule_books_neither_an_old_slot_nor_an_old_pric
 #[actix::test]
 async fn of_a_change_and_bookings_at_the_same_time_one_sees_the_other() {
     for round in 0..20_usize {
-        let crew = Crew::start(size());
+        let crew = std::rc::Rc::new(Crew::start(size()));
         let before = crew.schedule(0);
         let after = cheaper_by_no_means(&before);
-        let crew = std::rc::Rc::new(crew);
-        let change = {
-            let (crew, after) = (std::rc::Rc::clone(&crew), after.clone());
-            actix::spawn(async move {
-                for _ in 0..round {
-                    tokio::task::yield_now().await;
-                }
-                crew.change(after).await
-            })
-        };
-        let submits: Vec<_> = (0..10_u16)
+        // Awake, so that the first booking is decided at once and waits for its sync when the change comes.
+        crew.ask(0, Request::Presubmit { user: user_id(11), serial: serial(10) }).await.expect("held");
+        crew.submit(1, 1, 10).await.expect("numbers are reserved");
+        let submits: Vec<_> = (0..9_u16)
             .map(|n| {
                 let crew = std::rc::Rc::clone(&crew);
                 actix::spawn(async move {
@@ -224,6 +217,15 @@ async fn of_a_change_and_bookings_at_the_same_time_one_sees_the_other() {
                 })
             })
             .collect();
+        let change = {
+            let (crew, after) = (std::rc::Rc::clone(&crew), after.clone());
+            actix::spawn(async move {
+                for _ in 0..round * 25 {
+                    tokio::task::yield_now().await;
+                }
+                crew.change(after).await
+            })
+        };
         let change = change.await.expect("lives");
         let stored = crew.schedule(0);
         assert!(change == Change::Changed || change == Change::BookedBefore, "{change:?}");
