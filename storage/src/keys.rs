@@ -39,7 +39,7 @@ pub use parts::{
     session_parts, slot_parts, tenant_id, user_id, visit_parts,
 };
 pub use planning::{
-    notification, notification_at, notifications, opening, schedule_note, schedule_note_key,
+    notification, notification_key, notifications, opening, schedule_note, schedule_note_key,
     schedule_notes_of,
 };
 pub use raw::{Key, KeyRange, MAX_KEY_BYTES, RawKey};

@@ -37,13 +37,13 @@ pub fn notifications(tenant: TenantId) -> KeyRange<NotificationRecord> {
     KeyRange::prefix(of(tenant, Table::Notification))
 }
 
-/// The moment of a notification's key.
+/// A notification's key as a scan has found it, and its moment.
 #[must_use]
-pub fn notification_at(key: &RawKey) -> Option<Timestamp> {
+pub fn notification_key(key: &RawKey) -> Option<(Timestamp, Key<NotificationRecord>)> {
     let mut components = Components::of(key, Table::Notification)?;
     let moment = components.id()?;
     let (_booking, _kind) = (components.id()?, components.bytes::<1>()?);
-    components.end(Timestamp::from_millis(moment.cast_signed()))
+    components.end((Timestamp::from_millis(moment.cast_signed()), Key::new(*key)))
 }
 
 /// The note of the change that was made to this version of a schedule's record: of each version one change is made.

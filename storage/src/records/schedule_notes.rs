@@ -35,6 +35,15 @@ pub enum ScheduleChange {
 }
 
 impl ScheduleChange {
+    /// The slots that were added; of another change none.
+    #[must_use]
+    pub fn serials(&self) -> &[SerialNo] {
+        match self {
+            Self::SlotsAdded(serials) => serials,
+            Self::Stopped | Self::Reopened | Self::Relocated => &[],
+        }
+    }
+
     /// The word for it in the API.
     #[must_use]
     pub const fn name(&self) -> &'static str {
