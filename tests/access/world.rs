@@ -50,6 +50,7 @@ impl World {
     pub async fn new(folder: &Folder) -> io::Result<Self> {
         let mut file = ImportFile::default();
         file.doctor(2001).schedule(3001, 2001, day(2), Half::Am, 5).schedule(3002, 2001, day(3), Half::Am, 5);
+        file.schedule(3003, 2001, day(4), Half::Am, 5);
         clinic::import(folder, &file);
         clinic::add_tenant(folder, 2);
         staff::add(folder, &["--account", "admin", "--role", "admin"]);
@@ -72,6 +73,7 @@ impl World {
         let no_code = "000000".to_owned();
         let ids = Ids {
             schedule: "3001".to_owned(),
+            empty_schedule: "3003".to_owned(),
             member,
             second_member,
             booking,
@@ -186,7 +188,13 @@ impl World {
     pub async fn hides_what_is_owned(&mut self, row: &Row) -> io::Result<()> {
         let ids = self.ids.clone();
         let nowhere = || NOWHERE.to_owned();
-        let missing = Ids { member: nowhere(), second_member: nowhere(), booking: nowhere(), ..ids.clone() };
+        let missing = Ids {
+            empty_schedule: nowhere(),
+            member: nowhere(),
+            second_member: nowhere(),
+            booking: nowhere(),
+            ..ids.clone()
+        };
         let others = match row.who {
             Who::Anyone | Who::Patient => vec![self.neighbour.clone(), self.stranger.clone()],
             Who::Staff | Who::Desk | Who::Admin => vec![self.foreign_admin.clone()],
