@@ -112,7 +112,7 @@ pub struct StaffAdd {
     /// The clinic; the default one when left out
     #[arg(long, value_parser = TenantId::parse)]
     pub tenant: Option<TenantId>,
-    /// What they log in with: 2 to 32 letters, digits, dots, hyphens and underscores
+    /// What they log in with: 1 to 32 letters, digits, dots, hyphens and underscores
     #[arg(long, value_parser = AccountName::parse)]
     pub account: AccountName,
     /// What they may do
@@ -253,7 +253,7 @@ mod tests {
         assert_eq!(add.tenant, None);
         for line in [
             "pati-service staff add --account chen --role doctor",
-            "pati-service staff add --account c --role desk",
+            "pati-service staff add --account . --role desk",
             "pati-service staff add --account chen --role boss",
             "pati-service staff add --account chen",
         ] {

@@ -232,6 +232,7 @@ impl Prepared {
         let metrics = Arc::clone(&self.metrics);
         let directory = ScheduleDirectory::start(DirectoryConfig {
             storage: self.storage.clone(),
+            vault: Arc::clone(&self.vault),
             sequences: Arc::clone(&sequences),
             clock: Arc::clone(&self.clock),
             policy: policy.clone(),

@@ -285,7 +285,7 @@ async fn an_account_is_added_once_however_often_it_is_asked_for() -> io::Result<
         ("role", json!("desk"), "400011"),
         ("password", json!(OTHER_PASSWORD), "400011"),
         ("account", json!("CHEN"), "000"),
-        ("account", json!("c"), "0001"),
+        ("account", json!("."), "0001"),
         ("role", json!("boss"), "0001"),
         ("doctor_id", Value::Null, "0001"),
         ("name", json!(""), "0001"),

@@ -1,7 +1,7 @@
 //! From a request to a decision and, where something is to be written, the commit that carries it.
 
 use domain::{
-    BookingCode, BookingId, Command, Decision, Event, MemberId, NewBooking, PatientFacts, PatientId,
+    BookingCode, BookingId, Command, Decision, Event, MemberId, NewBooking, PatientFacts, PatientId, Policy,
     Presubmit, Reply, Schedule, ScheduleState, Submit, TenantId, Timestamp, UserId,
 };
 use storage::records::{ActiveRecord, IdemRecord, MembersRecord, NoShowRecord};
@@ -37,6 +37,8 @@ pub(crate) struct Planned {
 /// Where a request stands: the clinic's schedule, the moment, and the state to decide on.
 pub(crate) struct Setting<'a> {
     pub(crate) shared: &'a Shared,
+    /// The rules of the schedule's department.
+    pub(crate) policy: &'a Policy,
     pub(crate) target: Target,
     pub(crate) now: Timestamp,
     /// The state after everything that the batch has decided so far.
@@ -50,7 +52,7 @@ impl Setting<'_> {
     }
 
     fn decide(&self, command: &Command) -> Result<Decision, AskError> {
-        self.state.decide(command, self.now, &self.shared.policy).map_err(AskError::Rejected)
+        self.state.decide(command, self.now, self.policy).map_err(AskError::Rejected)
     }
 }
 
@@ -190,7 +192,7 @@ pub(crate) struct ActiveFact {
 impl ActiveFact {
     /// Visits that are still to come. Days that have passed no longer count, marked or not.
     fn count(&self, setting: &Setting<'_>) -> u16 {
-        let today = setting.shared.policy.zone.date_of(setting.now);
+        let today = setting.policy.zone.date_of(setting.now);
         let ahead = self.record.entries.iter().filter(|entry| entry.date >= today);
         u16::try_from(ahead.count()).unwrap_or(u16::MAX)
     }

@@ -115,6 +115,12 @@ pub enum ErrorCode {
     DuplicateSerial,
     /// A slot to be added has a time that does not fit its serial number.
     SlotsOutOfOrder,
+    /// The department and doctor have another schedule on that half-day.
+    PlaceTaken,
+    /// Somebody has booked the schedule, now or before: it stays as it was relied on.
+    ScheduleBooked,
+    /// The day of the schedule is over.
+    ScheduleOver,
     /// Nothing to pay.
     NothingToPay,
     /// Paid before.
@@ -226,6 +232,9 @@ pub const TABLE: [Row; E::Internal as usize + 1] = [
     row(E::TooManySlots,        "401016", 409, "号源数超过排班上限，请减少后重试", Never),
     row(E::DuplicateSerial,     "401017", 409, "号源序号重复，请修改后重试", Never),
     row(E::SlotsOutOfOrder,     "401018", 409, "号源时间与序号的顺序不符，请修改后重试", Never),
+    row(E::PlaceTaken,          "401030", 409, "该科室和医生在此时间段已有排班，请修改后重试", Never),
+    row(E::ScheduleBooked,      "401031", 409, "该排班已有过预约，不能修改，请停诊或替诊", Never),
+    row(E::ScheduleOver,        "401032", 409, "该排班的日期已过，不能修改", Never),
     row(E::NothingToPay,        "402001", 409, "该预约无需支付", Never),
     row(E::AlreadyPaid,         "402002", 409, "该预约已支付，请勿重复支付", Never),
     row(E::OrderClosed,         "402003", 409, "订单已关闭，请重新预约", Never),

@@ -31,3 +31,4 @@ pub mod routes;
 pub mod schedules;
 pub mod security;
 pub mod staff;
+pub mod timetable;

@@ -20,7 +20,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use super::error::{ApiError, Retry, Row, TABLE};
 use super::{
     accounts, barcodes, bookings, clinic_info, departments, health, members, pictures, profile, schedules,
-    staff,
+    staff, timetable,
 };
 
 /// A success in JSON.
@@ -114,6 +114,16 @@ struct Failure {
         // Departments, doctors, templates.
 
         // Schedules.
+        timetable::list,
+        timetable::show,
+        timetable::saving::save,
+        timetable::changes::relocate,
+        timetable::changes::add_slots,
+        timetable::changes::stop,
+        timetable::changes::reopen,
+        timetable::opening::show,
+        timetable::opening::set,
+        timetable::notifications::list,
 
         // The front desk.
 

@@ -28,6 +28,19 @@ pub struct PageQuery {
     size: Option<u64>,
 }
 
+/// The parameters of the staff's lists.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it describes what PageRequest reads")]
+pub struct SnakePageQuery {
+    /// From 1; without it 1.
+    #[param(rename = "page_num", minimum = 1)]
+    number: Option<u64>,
+    /// From 1; without it 10; above 100 it counts as 100.
+    #[param(rename = "page_size", minimum = 1)]
+    size: Option<u64>,
+}
+
 /// Which page the client asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageRequest {

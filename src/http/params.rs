@@ -19,6 +19,7 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::rt::time::timeout;
 use actix_web::web::{Bytes, BytesMut};
 use actix_web::{FromRequest, HttpRequest, dev};
+use domain::Fen;
 
 use super::error::{ApiError, ErrorCode};
 
@@ -241,6 +242,19 @@ impl<'a> Param<'a> {
             (Kind::Text | Kind::Integer | Kind::Boolean, "true" | "1") => Ok(true),
             (Kind::Text | Kind::Integer | Kind::Boolean, "false" | "0") => Ok(false),
             (Kind::Text | Kind::Integer | Kind::Boolean, _) => Err(self.malformed()),
+        }
+    }
+
+    /// An amount in yuan with at most two decimals, as text or as a number.
+    ///
+    /// # Errors
+    /// 0001 when it is none.
+    pub fn yuan(self) -> Result<Fen, ApiError> {
+        match self.kind {
+            Kind::Text | Kind::Integer | Kind::Fraction => {
+                Fen::parse_yuan(self.text).map_err(|_| self.malformed())
+            }
+            Kind::Absent | Kind::Boolean | Kind::Nested => Err(self.malformed()),
         }
     }
 

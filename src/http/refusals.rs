@@ -65,6 +65,7 @@ impl From<AskError> for ApiError {
             | AskError::TooLate
             | AskError::Contended => ErrorCode::Busy.into(),
             AskError::NotWritten(reason) => reason.into(),
+            AskError::Unsealed => Self::internal(error),
             AskError::Unknown => ErrorCode::OutcomeUnknown.into(),
         }
     }

@@ -6,7 +6,7 @@ use actix_web::{FromRequest, Handler, Resource, Responder, Route};
 
 use super::{
     accounts, barcodes, bookings, clinic_info, departments, health, members, openapi, pictures, profile,
-    schedules, staff,
+    schedules, staff, timetable,
 };
 
 /// A method on a path, and its handler.
@@ -101,6 +101,16 @@ pub fn contract() -> Vec<Endpoint> {
         // Departments, doctors, templates.
 
         // Schedules.
+        get("/manager_service/schedules", timetable::list),
+        get("/manager_service/schedule", timetable::show),
+        post("/manager_service/schedule", timetable::saving::save),
+        post("/manager_service/schedule/relocate", timetable::changes::relocate),
+        post("/manager_service/schedule/add_slots", timetable::changes::add_slots),
+        post("/manager_service/schedule/stop", timetable::changes::stop),
+        post("/manager_service/schedule/reopen", timetable::changes::reopen),
+        get("/manager_service/opening", timetable::opening::show),
+        post("/manager_service/opening", timetable::opening::set),
+        get("/manager_service/notifications", timetable::notifications::list),
 
         // The front desk.
     ]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
 use actors::ScheduleView;
-use domain::{Date, DepartmentId, DoctorId, Period, Rejection, ScheduleId, Timestamp};
+use domain::{Date, DepartmentId, DoctorId, Period, Policy, ScheduleId, Timestamp};
 use serde::Serialize;
 use storage::keys;
 use storage::records::{DepartmentRecord, DoctorRecord};
@@ -83,9 +83,10 @@ pub async fn day_of_doctor(
     if let Some(doctor) = doctor {
         shown_doctor(&app, tenant, doctor)?;
     }
+    let policy = release_policy(&app, tenant, department)?;
     let mut day = DayOfDoctor { date: date.to_string(), morning: None, afternoon: None };
     let halves = app.availability.look_at_day(tenant.id, department, date, |view| {
-        let shown = view.schedule.doctor == doctor && view.schedule.admits(now, &app.policy).is_ok();
+        let shown = view.schedule.doctor == doctor && view.schedule.admits(now, &policy).is_ok();
         shown.then(|| (view.schedule.period, HalfDay::of(view, now)))
     });
     for (period, half) in halves.into_iter().flatten() {
@@ -113,11 +114,12 @@ pub async fn left_slots(
     let now = app.clock.now();
     let schedule = params.required("scheduleId", "排班ID")?.parse(ScheduleId::parse)?;
     let rows = app.availability.look(tenant.id, schedule, |view| {
-        view.schedule.admits(now, &app.policy)?;
+        let policy = release_policy(&app, tenant, view.schedule.department)?;
+        view.schedule.admits(now, &policy)?;
         let rows = view
             .free_slots(now)
             .map(|slot| FreeSlotRow { serial: slot.serial.get(), time: slot.time.to_string() });
-        Ok::<Vec<_>, Rejection>(rows.collect())
+        Ok::<Vec<_>, ApiError>(rows.collect())
     });
     match rows {
         Some(rows) => Ok(envelope::ok(rows?)),
@@ -142,6 +144,11 @@ impl HalfDay {
             location: schedule.location.clone(),
         }
     }
+}
+
+/// The rules by which the schedules of a department are released.
+fn release_policy(app: &App, tenant: Tenant, department: DepartmentId) -> Result<Arc<Policy>, ApiError> {
+    app.directory.openings().policy_for(tenant.id, Some(department)).map_err(ApiError::internal)
 }
 
 /// A department that patients are shown.

@@ -9,6 +9,7 @@
 //! which no clinic can have, so that all tenants can be listed.
 
 mod parts;
+mod planning;
 mod raw;
 mod staff;
 #[cfg(test)]
@@ -36,6 +37,10 @@ use crate::vault::Blind;
 pub use parts::{
     VisitParts, booking_parts, department_id, doctor_id, patient_id, schedule_at_parts, schedule_id,
     session_parts, slot_parts, tenant_id, user_id, visit_parts,
+};
+pub use planning::{
+    notification, notification_key, notifications, opening, schedule_note, schedule_note_key,
+    schedule_notes_of,
 };
 pub use raw::{Key, KeyRange, MAX_KEY_BYTES, RawKey};
 pub use staff::{

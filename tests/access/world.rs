@@ -50,6 +50,7 @@ impl World {
     pub async fn new(folder: &Folder) -> io::Result<Self> {
         let mut file = ImportFile::default();
         file.doctor(2001).schedule(3001, 2001, day(2), Half::Am, 5).schedule(3002, 2001, day(3), Half::Am, 5);
+        file.schedule(3003, 2001, day(4), Half::Am, 5);
         clinic::import(folder, &file);
         clinic::add_tenant(folder, 2);
         staff::add(folder, &["--account", "admin", "--role", "admin"]);
@@ -73,6 +74,7 @@ impl World {
         let no_code = "000000".to_owned();
         let ids = Ids {
             schedule: "3001".to_owned(),
+            empty_schedule: "3003".to_owned(),
             member,
             second_member,
             booking,
@@ -193,6 +195,7 @@ impl World {
             second_member: nowhere(),
             booking: nowhere(),
             colleague: nowhere(),
+            empty_schedule: nowhere(),
             ..ids.clone()
         };
         let others = match row.who {

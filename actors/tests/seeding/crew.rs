@@ -9,13 +9,14 @@ use actors::{
     Terms,
 };
 use domain::{BookingId, Policy, Reply, Timestamp};
-use storage::{Sequences, Storage};
+use storage::{Sequences, Storage, Vault};
 
 use super::{Size, member_id, morning, policy, schedule_id, seed, serial, tenant, user_id, vault, zone};
 
 /// Everything a test of the actors needs.
 pub struct Crew {
     pub storage: Storage,
+    pub vault: Arc<Vault>,
     pub directory: ScheduleDirectory,
     pub availability: Arc<Availability>,
     pub clock: Arc<FallibleClock>,
@@ -80,10 +81,14 @@ impl Crew {
         policy: Policy,
         folder: Arc<tempfile::TempDir>,
     ) -> Self {
+        let vault = std::thread::scope(|scope| {
+            scope.spawn(|| vault(&storage, folder.path())).join().expect("the vault opens")
+        });
         let availability = Arc::new(Availability::new(zone()));
         actors::hydrate(&storage, &availability, morning()).expect("hydrated");
         let directory = ScheduleDirectory::start(DirectoryConfig {
             storage: storage.clone(),
+            vault: Arc::clone(&vault),
             sequences: Arc::new(Sequences::new()),
             clock: Arc::<FallibleClock>::clone(&clock),
             policy,
@@ -94,7 +99,7 @@ impl Crew {
             on_answer: Arc::new(|_, _| {}),
             on_broken: Box::new(|error| panic!("broken: {error}")),
         });
-        Self { storage, directory, availability, clock, folder }
+        Self { storage, vault, directory, availability, clock, folder }
     }
 
     pub fn terms(&self) -> Terms {

@@ -100,12 +100,14 @@ pub(in crate::http) fn phone(number: u8) -> Phone {
 fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
     let random = Arc::new(OsRandom::default());
     let vault = Vault::open(&folder.join("keys"), Existing::CreateIfMissing, random).expect("new keys");
+    let vault = Arc::new(vault);
     let sequences = Arc::new(Sequences::new());
     let zone = ClinicZone::fixed_hours(8);
     let availability = Arc::new(Availability::new(zone.clone()));
     let policy = Policy::standard(zone);
     let directory = ScheduleDirectory::start(DirectoryConfig {
         storage: storage.clone(),
+        vault: Arc::clone(&vault),
         sequences: Arc::clone(&sequences),
         clock: Arc::clone(&clock),
         policy: policy.clone(),
@@ -120,7 +122,7 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
         default_tenant: tenant(),
         clock,
         storage,
-        vault: Arc::new(vault),
+        vault,
         sequences,
         directory,
         availability,

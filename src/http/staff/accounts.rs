@@ -54,7 +54,7 @@ struct StaffAdded {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it describes a body; Params reads it")]
 struct StaffAddRequest {
-    /// 账号, 2 to 32 letters, digits, dots, hyphens and underscores
+    /// 账号, 1 to 32 letters, digits, dots, hyphens and underscores
     account: String,
     /// 姓名
     name: String,

@@ -2,11 +2,13 @@ use std::fmt::Debug;
 
 use domain::{
     BookingId, Date, DepartmentId, DoctorId, PatientId, Period, ScheduleId, SerialNo, SessionId, StaffId,
-    TenantId, UserId,
+    TenantId, Timestamp, UserId,
 };
 
 use super::*;
+use crate::commit::Version;
 use crate::record::Record;
+use crate::records::NotificationKind;
 
 /// Numbers whose order differs from that of their texts or little-endian bytes, in order.
 const ASCENDING: [u64; 8] = [1, 2, 255, 256, 65_536, 1_000_000_000, 1 << 40, (1 << 53) - 1];
@@ -87,6 +89,15 @@ fn every_table(tenant: TenantId) -> Vec<RawKey> {
         *staff_account(tenant, &blind(255)).raw(),
         *staff_session(tenant, StaffId::new(most).unwrap(), SessionId::new(most).unwrap()).raw(),
         *audit(tenant, most).raw(),
+        *opening(tenant, Some(DepartmentId::new(most).unwrap())).raw(),
+        *notification(
+            tenant,
+            Timestamp::from_millis(i64::MAX),
+            BookingId::new(most).unwrap(),
+            NotificationKind::Relocated,
+        )
+        .raw(),
+        *schedule_note(tenant, ScheduleId::new(most).unwrap(), Version::new(u64::MAX)).raw(),
     ]
 }
 

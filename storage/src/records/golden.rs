@@ -6,11 +6,13 @@ use std::fmt::Debug;
 
 use domain::{
     AccountName, Booking, BookingCode, BookingId, Canceller, Channel, Charge, ClinicKind, Date, DepartmentId,
-    DoctorId, Fen, Gender, IdNumber, MemberId, Owner, PatientId, Period, PersonName, Phone, Role, Schedule,
-    ScheduleId, SerialNo, SlotPlan, StaffId, Standing, Status, TenantId, TimeOfDay, Timestamp, UserId,
+    DoctorId, Fen, Gender, IdNumber, MemberId, Owner, PatientId, Period, PersonName, Phone, Reason, Role,
+    Schedule, ScheduleId, SerialNo, SlotPlan, StaffId, Standing, Status, TenantId, TimeOfDay, Timestamp,
+    UserId,
 };
 
 use super::*;
+use crate::commit::Version;
 use crate::keys;
 use crate::pictures::PictureKind;
 use crate::record::{Record, RecordError};
@@ -373,12 +375,44 @@ fn staff_tables() -> Vec<Table> {
     ]
 }
 
+fn schedule_tables() -> Vec<Table> {
+    let (_folder, vault) = fixed_vault();
+    let key = keys::schedule_note(tenant(), schedule_id(), Version::new(12));
+    let reason = Reason::parse("医生请假").unwrap();
+    let added = ScheduleChange::SlotsAdded(vec![serial(3), serial(4)]);
+    let note = ScheduleNoteRecord::seal(&vault, &key, (added, &reason), (staff(), at(0))).unwrap();
+    assert_eq!(note.open(&vault, &key), Ok(Some(reason)));
+    let reopened = ScheduleNoteRecord::without_reason(ScheduleChange::Reopened, staff(), at(1));
+    assert_eq!(reopened.open(&vault, &key), Ok(None));
+    let owner = BookingOwner::Account(user());
+    let notification = |kind| NotificationRecord {
+        kind,
+        owner,
+        booking: booking_id(),
+        patient: patient(),
+        schedule: schedule_id(),
+    };
+    let release_time = TimeOfDay::from_minutes(450).ok();
+    vec![
+        holds(&OpeningRecord { horizon_days: Some(30), release_time }, "00011e01fbc201"),
+        holds(&OpeningRecord { horizon_days: None, release_time: None }, "000000"),
+        holds(&notification(NotificationKind::Stopped), "0000fc07ca9a3bfc7bca9a3b2afbb90b"),
+        holds(&notification(NotificationKind::Relocated), "0001fc07ca9a3bfc7bca9a3b2afbb90b"),
+        holds(
+            &note,
+            "0000020304fd0050e2534403000009012b01404142434445464748494a4be2b54baf9ddb139c256ba0d31ae3b208938bd442e320245bb8c63f16d3e4",
+        ),
+        holds(&reopened, "0002fd0250e253440300000900"),
+    ]
+}
+
 #[test]
 fn the_bytes_of_every_table_stay_as_they_are() {
     let mut shown = clinic_tables();
     shown.extend(booking_tables());
     shown.extend(people_tables());
     shown.extend(staff_tables());
+    shown.extend(schedule_tables());
     let shown: BTreeSet<Table> = shown.into_iter().collect();
     assert_eq!(shown, BTreeSet::from(Table::ALL), "a table without golden bytes");
 }
