@@ -11,6 +11,7 @@
 mod parts;
 mod raw;
 mod staff;
+mod templates;
 #[cfg(test)]
 mod tests;
 
@@ -41,6 +42,9 @@ pub use raw::{Key, KeyRange, MAX_KEY_BYTES, RawKey};
 pub use staff::{
     all_staff, audit, audits, staff, staff_account, staff_id, staff_session, staff_session_id,
     staff_sessions_of,
+};
+pub use templates::{
+    day_exception, day_exceptions, exception_id, schedules_generated, template, template_id, templates,
 };
 
 /// The tenant of what belongs to no clinic.

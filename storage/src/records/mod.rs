@@ -20,6 +20,7 @@ mod people;
 mod schedules;
 mod sequences;
 mod staff;
+mod templates;
 mod uploads;
 
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use patients::{Certificate, IdnoRecord, Miss, NoShowRecord, PatientPersonal,
 pub use schedules::{BookedBefore, ScheduleAtRecord, ScheduleRecord};
 pub use sequences::SequenceRecord;
 pub use staff::{StaffAccountRecord, StaffPersonal, StaffRecord, StaffSessionRecord, StaffStanding};
+pub use templates::{DayExceptionRecord, TemplateRecord};
 pub use uploads::UploadRecord;
 
 use domain::{Date, Timestamp};
