@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use actix::Actor;
 use actix_web::dev::Server;
 use actix_web::{App as Routes, HttpServer, web};
-use actors::{Availability, Clock, ClockActor, DirectoryConfig, ScheduleDirectory, SystemClock};
+use actors::{Availability, Clock, ClockActor, DirectoryConfig, Due, ScheduleDirectory, SystemClock};
 use domain::Timestamp;
 use storage::{
     CloseError, OpenError, OsRandom, Random, ReadError, Sequences, Storage, StorageOptions, UnlockError,
@@ -327,7 +327,9 @@ async fn run(settings: &Settings, prepared: Prepared) -> Result<(), ServeError> 
         storage: app.storage.clone(),
         directory: app.directory.clone(),
         availability: Arc::clone(&app.availability),
+        sequences: Arc::clone(&app.sequences),
         clock: Arc::clone(&app.clock),
+        generation: Due::Now,
     };
     clock_actor.start();
     let public = listen_public(settings, &app, &edge)?;
