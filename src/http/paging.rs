@@ -106,8 +106,21 @@ impl<T> Page<T> {
     }
 }
 
+/// The parameters of the staff's lists.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it describes what PageRequest reads")]
+pub struct SnakePageQuery {
+    /// From 1; without it 1.
+    #[param(rename = "page_num", minimum = 1)]
+    number: Option<u64>,
+    /// From 1; without it 10; above 100 it counts as 100.
+    #[param(rename = "page_size", minimum = 1)]
+    size: Option<u64>,
+}
+
 /// A page as the staff's lists answer it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct SnakePage<T> {
     #[serde(rename = "page_num")]
     number: u64,
