@@ -115,7 +115,7 @@ fn person(enabled: bool) -> DoctorRecord {
 /// Days for which schedules are made: today, the 14 that can be booked, and one more.
 const DAYS: usize = 16;
 
-/// Seen to fail when places that are taken were not looked for, and when the day after the horizon was left out.
+/// Seen to fail when the day after the horizon was left out.
 #[actix::test]
 async fn a_day_gets_what_it_is_to_have_and_nothing_twice() {
     let made = Made::clinic(5).await;
@@ -158,7 +158,7 @@ async fn two_at_once_make_no_place_twice() {
     assert_eq!((places.len(), schedules), (160, 160));
 }
 
-/// Seen to fail when the day was remembered before its schedules were made, and when it was not remembered at all.
+/// Seen to fail when the day was not remembered.
 #[actix::test]
 async fn each_night_adds_a_day_and_each_day_has_one_night() {
     let made = Made::clinic(1).await;
