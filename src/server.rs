@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use actix::Actor;
 use actix_web::web;
-use actors::{Availability, Clock, ClockActor, DirectoryConfig, ScheduleDirectory, SystemClock};
+use actors::{Availability, Clock, ClockActor, DirectoryConfig, Due, ScheduleDirectory, SystemClock};
 use domain::Timestamp;
 use storage::{
     CloseError, OpenError, OsRandom, ReadError, Sequences, Storage, StorageOptions, UnlockError, Vault,
@@ -312,7 +312,9 @@ async fn run(settings: &Settings, prepared: Prepared) -> Result<(), ServeError> 
         storage: app.storage.clone(),
         directory: app.directory.clone(),
         availability: Arc::clone(&app.availability),
+        sequences: Arc::clone(&app.sequences),
         clock: Arc::clone(&app.clock),
+        generation: Due::Now,
     };
     clock_actor.start();
     listening::permit_many_files();

@@ -2,7 +2,7 @@
 
 use domain::{
     BookingCode, BookingId, Command, Decision, Event, MemberId, NewBooking, PatientFacts, PatientId, Policy,
-    Presubmit, Reply, Schedule, ScheduleState, Submit, TenantId, Timestamp, UserId,
+    Presubmit, Rejection, Reply, Schedule, ScheduleState, Submit, TenantId, Timestamp, UserId,
 };
 use storage::records::{ActiveRecord, IdemRecord, MembersRecord, NoShowRecord};
 use storage::{Commit, Key, ReadError, Sequence, Version, keys};
@@ -54,6 +54,29 @@ impl Setting<'_> {
     fn decide(&self, command: &Command) -> Result<Decision, AskError> {
         self.state.decide(command, self.now, self.policy).map_err(AskError::Rejected)
     }
+
+    /// Decides what takes a slot. Nobody newly takes one where the department or doctor is disabled, as where the
+    /// schedule is stopped; who has one already is answered as before.
+    fn decide_taking(&self, command: &Command) -> Result<Decision, AskError> {
+        let decided = self.decide(command);
+        let changes_nothing = matches!(&decided, Ok(decision) if decision.events.is_empty());
+        if changes_nothing || self.sees_patients()? {
+            return decided;
+        }
+        Err(AskError::Rejected(Rejection::Stopped))
+    }
+
+    /// Whether the department and the doctor of the schedule are enabled. Those that are unknown have not been disabled.
+    fn sees_patients(&self) -> Result<bool, ReadError> {
+        let Shared { availability, storage, .. } = self.shared;
+        let (profiles, schedule) = (availability.profiles(), self.state.schedule());
+        let ward = profiles.department(storage, self.tenant(), schedule.department)?;
+        let doctor = match schedule.doctor {
+            Some(doctor) => profiles.doctor(storage, self.tenant(), doctor)?,
+            None => None,
+        };
+        Ok(ward.is_none_or(|ward| ward.enabled) && doctor.is_none_or(|doctor| doctor.enabled))
+    }
 }
 
 /// Decides a request. `spare` is a booking number that an earlier refusal left unused.
@@ -88,7 +111,7 @@ fn presubmit(setting: &Setting<'_>, user: UserId, serial: domain::SerialNo) -> R
     let other_holds = holds.in_other_schedules(setting.target.schedule);
     let active = active.count(setting);
     let Decision { events, reply } =
-        setting.decide(&Command::Presubmit(Presubmit { user, serial, active, other_holds }))?;
+        setting.decide_taking(&Command::Presubmit(Presubmit { user, serial, active, other_holds }))?;
     if let Reply::Held { until } = reply {
         holds.set(setting.target.schedule, until);
     }
@@ -125,7 +148,7 @@ fn submit(
         Some(patient) => Some(read_patient_facts(setting, &mut guards, patient)?),
         None => None,
     };
-    let decided = setting.decide(&Command::Submit(Submit { serial, booker, patient, new }));
+    let decided = setting.decide_taking(&Command::Submit(Submit { serial, booker, patient, new }));
     let books = matches!(&decided, Ok(decision) if !decision.events.is_empty());
     if !books {
         *spare = Some(new);

@@ -115,6 +115,16 @@ pub enum ErrorCode {
     DuplicateSerial,
     /// A slot to be added has a time that does not fit its serial number.
     SlotsOutOfOrder,
+    /// Another department of the clinic has this name.
+    DepartmentNameTaken,
+    /// Another template makes schedules for the same place and half-day.
+    TemplateOverlap,
+    /// The day takes the pattern of another day of the week already.
+    DaySwappedTwice,
+    /// The clinic has as many things of this kind as it may have.
+    TooManyEntries,
+    /// The doctor does not work in the department.
+    DoctorElsewhere,
     /// The department and doctor have another schedule on that half-day.
     PlaceTaken,
     /// Somebody has booked the schedule, now or before: it stays as it was relied on.
@@ -232,6 +242,11 @@ pub const TABLE: [Row; E::Internal as usize + 1] = [
     row(E::TooManySlots,        "401016", 409, "号源数超过排班上限，请减少后重试", Never),
     row(E::DuplicateSerial,     "401017", 409, "号源序号重复，请修改后重试", Never),
     row(E::SlotsOutOfOrder,     "401018", 409, "号源时间与序号的顺序不符，请修改后重试", Never),
+    row(E::DepartmentNameTaken, "401019", 409, "科室名称已存在，请更换名称", Never),
+    row(E::TemplateOverlap,     "401020", 409, "该科室或医生在同一时段已有排班模板，请修改后重试", Never),
+    row(E::DaySwappedTwice,     "401021", 409, "该日期已设置调休，请修改原有设置", Never),
+    row(E::TooManyEntries,        "401022", 409, "数量已达上限，不能再新增", Never),
+    row(E::DoctorElsewhere,     "401023", 409, "该医生不在该科室，请核对后重试", Never),
     row(E::PlaceTaken,          "401030", 409, "该科室和医生在此时间段已有排班，请修改后重试", Never),
     row(E::ScheduleBooked,      "401031", 409, "该排班已有过预约，不能修改，请停诊或替诊", Never),
     row(E::ScheduleOver,        "401032", 409, "该排班的日期已过，不能修改", Never),

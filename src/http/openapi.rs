@@ -19,8 +19,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::error::{ApiError, Retry, Row, TABLE};
 use super::{
-    accounts, barcodes, bookings, clinic_info, departments, health, members, pictures, profile, schedules,
-    staff, timetable,
+    accounts, barcodes, bookings, clinic_info, departments, doctors, health, members, pictures, profile,
+    schedules, staff, templates, timetable,
 };
 
 /// A success in JSON.
@@ -112,6 +112,19 @@ struct Failure {
         // Patients, groups and labels.
 
         // Departments, doctors, templates.
+        departments::managed::list,
+        departments::managed::save,
+        doctors::list,
+        doctors::save,
+        doctors::search,
+        clinic_info::update,
+        templates::list,
+        templates::save,
+        templates::remove,
+        templates::exceptions::list,
+        templates::exceptions::save,
+        templates::exceptions::remove,
+        templates::generation::generate,
 
         // Schedules.
         timetable::list,

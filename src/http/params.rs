@@ -54,6 +54,8 @@ pub struct Params {
     /// Names and values one after the other, decoded and trimmed.
     text: String,
     entries: Vec<Entry>,
+    /// The elements of all lists, those of each in a row.
+    items: Vec<Range<usize>>,
 }
 
 struct Entry {
@@ -71,7 +73,12 @@ enum Kind {
     /// A JSON number with a fraction or an exponent, or one beyond 64 bits.
     Fraction,
     Boolean,
-    /// An object or an array.
+    /// An array of texts and integers: so many of the items from this one on.
+    List {
+        first: usize,
+        count: usize,
+    },
+    /// An object, or any other array.
     Nested,
 }
 
@@ -81,6 +88,7 @@ pub struct Param<'a> {
     label: &'static str,
     text: &'a str,
     kind: Kind,
+    params: Option<&'a Params>,
 }
 
 impl Params {
@@ -135,11 +143,12 @@ impl Params {
         if entry.kind == Kind::Absent {
             return None;
         }
-        Some(Param { label, text: &self.text[entry.value.clone()], kind: entry.kind })
+        let text = &self.text[entry.value.clone()];
+        Some(Param { label, text, kind: entry.kind, params: Some(self) })
     }
 
     fn with_room_for(wire_bytes: usize) -> Self {
-        Self { text: String::with_capacity(wire_bytes), entries: Vec::with_capacity(8) }
+        Self { text: String::with_capacity(wire_bytes), entries: Vec::with_capacity(8), items: Vec::new() }
     }
 
     /// Appends and tells where it lies, trimmed.
@@ -201,7 +210,7 @@ impl<'a> Param<'a> {
         if text.is_empty() {
             return Err(ApiError::missing(label));
         }
-        Ok(Self { label, text, kind: Kind::Text })
+        Ok(Self { label, text, kind: Kind::Text, params: None })
     }
 
     /// The text, never empty; an integer counts as its digits.
@@ -211,7 +220,9 @@ impl<'a> Param<'a> {
     pub fn text(self) -> Result<&'a str, ApiError> {
         match self.kind {
             Kind::Text | Kind::Integer => Ok(self.text),
-            Kind::Absent | Kind::Fraction | Kind::Boolean | Kind::Nested => Err(self.malformed()),
+            Kind::Absent | Kind::Fraction | Kind::Boolean | Kind::List { .. } | Kind::Nested => {
+                Err(self.malformed())
+            }
         }
     }
 
@@ -238,24 +249,39 @@ impl<'a> Param<'a> {
     /// 0001 for anything else.
     pub fn boolean(self) -> Result<bool, ApiError> {
         match (self.kind, self.text) {
-            (Kind::Fraction | Kind::Nested | Kind::Absent, _) => Err(self.malformed()),
+            (Kind::Fraction | Kind::List { .. } | Kind::Nested | Kind::Absent, _) => Err(self.malformed()),
             (Kind::Text | Kind::Integer | Kind::Boolean, "true" | "1") => Ok(true),
             (Kind::Text | Kind::Integer | Kind::Boolean, "false" | "0") => Ok(false),
             (Kind::Text | Kind::Integer | Kind::Boolean, _) => Err(self.malformed()),
         }
     }
 
-    /// An amount in yuan with at most two decimals, as text or as a number.
+    /// An amount in yuan, as a number or a text with at most two decimals.
     ///
     /// # Errors
-    /// 0001 when it is none.
+    /// 0001 for a third decimal, a negative amount or more than [`Fen::MAX`].
     pub fn yuan(self) -> Result<Fen, ApiError> {
         match self.kind {
+            // A number is written again as the shortest text that stands for it, so that none loses a decimal.
             Kind::Text | Kind::Integer | Kind::Fraction => {
                 Fen::parse_yuan(self.text).map_err(|_| self.malformed())
             }
-            Kind::Absent | Kind::Boolean | Kind::Nested => Err(self.malformed()),
+            Kind::Absent | Kind::Boolean | Kind::List { .. } | Kind::Nested => Err(self.malformed()),
         }
+    }
+
+    /// The elements of a list, each by the parser of its type. An empty list is there and has none.
+    ///
+    /// # Errors
+    /// 0001 when it is no list of texts and integers, has more than [`MAX_PARAMETERS`] elements, or the parser refuses
+    /// one of them.
+    pub fn list<T, E>(self, parse: impl Fn(&'a str) -> Result<T, E>) -> Result<Vec<T>, ApiError> {
+        let (Kind::List { first, count }, Some(params)) = (self.kind, self.params) else {
+            return Err(self.malformed());
+        };
+        let items = params.items[first..].iter().take(count);
+        let parsed: Result<Vec<T>, E> = items.map(|item| parse(&params.text[item.clone()])).collect();
+        parsed.map_err(|_| self.malformed())
     }
 
     /// The refusal of this parameter, for a rule that the handler knows.

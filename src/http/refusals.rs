@@ -1,6 +1,6 @@
 //! How the refusals of the layers below become those of the table.
 
-use actors::AskError;
+use actors::{AskError, GenerationError};
 use storage::{CommitError, NotCommitted, Seq, SequenceError};
 
 use super::error::{ApiError, ErrorCode};
@@ -77,6 +77,16 @@ impl From<SequenceError> for ApiError {
             SequenceError::Commit(error) => error.into(),
             SequenceError::Contended(_) => ErrorCode::Busy.into(),
             SequenceError::Exhausted(_) | SequenceError::Read(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<GenerationError> for ApiError {
+    fn from(error: GenerationError) -> Self {
+        match error {
+            GenerationError::Read(error) => Self::internal(error),
+            GenerationError::Number(error) => error.into(),
+            GenerationError::Commit(error) => error.into(),
         }
     }
 }

@@ -5,8 +5,8 @@ use actix_web::web::{self, ServiceConfig, resource};
 use actix_web::{FromRequest, Handler, Resource, Responder, Route};
 
 use super::{
-    accounts, barcodes, bookings, clinic_info, departments, health, members, openapi, pictures, profile,
-    schedules, staff, timetable,
+    accounts, barcodes, bookings, clinic_info, departments, doctors, health, members, openapi, pictures,
+    profile, schedules, staff, templates, timetable,
 };
 
 /// A method on a path, and its handler.
@@ -99,6 +99,19 @@ pub fn contract() -> Vec<Endpoint> {
         // Patients, groups and labels.
 
         // Departments, doctors, templates.
+        get("/manager_service/departments", departments::managed::list),
+        post("/manager_service/department", departments::managed::save),
+        get("/manager_service/doctors", doctors::list),
+        post("/manager_service/doctor", doctors::save),
+        get("/manager_service/doctor_list", doctors::search),
+        post("/wechat/service_info", clinic_info::update),
+        get("/manager_service/templates", templates::list),
+        post("/manager_service/template", templates::save),
+        post("/manager_service/template/del", templates::remove),
+        get("/manager_service/exceptions", templates::exceptions::list),
+        post("/manager_service/exception", templates::exceptions::save),
+        post("/manager_service/exception/del", templates::exceptions::remove),
+        post("/manager_service/generate", templates::generation::generate),
 
         // Schedules.
         get("/manager_service/schedules", timetable::list),

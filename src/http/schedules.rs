@@ -113,6 +113,13 @@ pub async fn left_slots(
 ) -> Result<HttpResponse, ApiError> {
     let now = app.clock.now();
     let schedule = params.required("scheduleId", "排班ID")?.parse(ScheduleId::parse)?;
+    let whose =
+        app.availability.look(tenant.id, schedule, |view| (view.schedule.department, view.schedule.doctor));
+    if let Some((department, doctor)) = whose
+        && !are_shown(&app, tenant, department, doctor)?
+    {
+        return Err(ErrorCode::Stopped.into());
+    }
     let rows = app.availability.look(tenant.id, schedule, |view| {
         let policy = release_policy(&app, tenant, view.schedule.department)?;
         view.schedule.admits(now, &policy)?;
@@ -149,6 +156,22 @@ impl HalfDay {
 /// The rules by which the schedules of a department are released.
 fn release_policy(app: &App, tenant: Tenant, department: DepartmentId) -> Result<Arc<Policy>, ApiError> {
     app.directory.openings().policy_for(tenant.id, Some(department)).map_err(ApiError::internal)
+}
+
+/// Whether neither the department nor the doctor was disabled: what a submit asks too.
+fn are_shown(
+    app: &App,
+    tenant: Tenant,
+    department: DepartmentId,
+    doctor: Option<DoctorId>,
+) -> Result<bool, ApiError> {
+    let profiles = app.availability.profiles();
+    let ward = profiles.department(&app.storage, tenant.id, department).map_err(ApiError::internal)?;
+    let person = match doctor {
+        Some(doctor) => profiles.doctor(&app.storage, tenant.id, doctor).map_err(ApiError::internal)?,
+        None => None,
+    };
+    Ok(ward.is_none_or(|ward| ward.enabled) && person.is_none_or(|person| person.enabled))
 }
 
 /// A department that patients are shown.

@@ -12,6 +12,7 @@ mod parts;
 mod planning;
 mod raw;
 mod staff;
+mod templates;
 #[cfg(test)]
 mod tests;
 
@@ -46,6 +47,9 @@ pub use raw::{Key, KeyRange, MAX_KEY_BYTES, RawKey};
 pub use staff::{
     all_staff, audit, audit_number, audits, audits_through, staff, staff_account, staff_id, staff_session,
     staff_session_id, staff_sessions_of,
+};
+pub use templates::{
+    day_exception, day_exceptions, exception_id, schedules_generated, template, template_id, templates,
 };
 
 /// The tenant of what belongs to no clinic.

@@ -16,6 +16,8 @@ pub enum Who {
     Anyone,
     /// A logged-in patient.
     Patient,
+    /// Whoever is logged in, patient or staff.
+    LoggedIn,
     /// The staff, of whatever role.
     Staff,
     /// The front desk and the administrator.
@@ -74,6 +76,9 @@ pub struct Ids {
     /// A member without bookings.
     pub second_member: String,
     pub booking: String,
+    pub doctor: String,
+    pub template: String,
+    pub exception: String,
     pub phone: String,
     pub code: String,
     /// The code that was sent to the leaver's phone.
@@ -140,6 +145,22 @@ pub const STAFF: &[Row] = &[
     // Patients, groups and labels.
 
     // Departments, doctors, templates.
+    row("GET", "/manager_service/departments", Who::Staff, |_| query(String::new())),
+    row("POST", "/manager_service/department", Who::Admin, |_| body(json!({"name": "新科室"}))),
+    row("GET", "/manager_service/doctors", Who::Staff, |_| query(String::new())),
+    managed("POST", "/manager_service/doctor", Who::Admin, |ids| body(json!({"doctor_id": ids.doctor, "name": "医生2001", "departments": [DEPARTMENT]}))),
+    row("GET", "/manager_service/doctor_list", Who::LoggedIn, |_| query("page_num=1&page_size=10".to_owned())),
+    row("POST", "/wechat/service_info", Who::Admin, |_| body(json!({"appo_notice": "请提前十分钟到", "phone": "010-1"}))),
+    row("GET", "/manager_service/templates", Who::Desk, |_| query(String::new())),
+    managed("POST", "/manager_service/template", Who::Desk, |ids| body(json!({
+        "department_id": DEPARTMENT, "doctor_id": ids.doctor, "weekday": 1, "period": "AM", "start": "08:00", "end": "12:00",
+        "slot_count": 10, "type": 1, "fee": 50, "valid_from": day(0).to_string()
+    }))),
+    managed("POST", "/manager_service/template/del", Who::Desk, |ids| body(json!({"template_id": ids.template}))),
+    row("GET", "/manager_service/exceptions", Who::Desk, |_| query(String::new())),
+    managed("POST", "/manager_service/exception", Who::Desk, |ids| body(json!({"doctor_id": ids.doctor, "from": day(60).to_string()}))),
+    managed("POST", "/manager_service/exception/del", Who::Desk, |ids| body(json!({"exception_id": ids.exception}))),
+    row("POST", "/manager_service/generate", Who::Desk, |_| body(json!({}))),
 
     // Schedules.
     row("GET", "/manager_service/schedules", Who::Staff, |_| query(format!("from={}&to={}", day(0), day(30)))),
@@ -163,6 +184,11 @@ pub const fn row(method: &'static str, path: &'static str, who: Who, call: fn(&I
 /// A patient's route whose call names something that belongs to the account.
 const fn owned(method: &'static str, path: &'static str, call: fn(&Ids) -> Call) -> Row {
     Row { owned: true, ..row(method, path, Who::Patient, call) }
+}
+
+/// A route of the staff whose call names something that belongs to the clinic.
+const fn managed(method: &'static str, path: &'static str, who: Who, call: fn(&Ids) -> Call) -> Row {
+    Row { owned: true, ..row(method, path, who, call) }
 }
 
 /// A patient's route that ends something of the account.

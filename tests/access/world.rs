@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::clinic::{self, Clinic};
 use crate::harness::folder::Folder;
-use crate::harness::import::{Half, ImportFile, day};
+use crate::harness::import::{DEPARTMENT, Half, ImportFile, day};
 use crate::harness::patients::{Answer, PASSWORD, Patient};
 use crate::harness::{contract, people, staff, wire};
 use crate::rows::{Call, Ids, Row, Who};
@@ -72,9 +72,13 @@ impl World {
         let stranger = register_in_second_clinic(&clinic, &mut client).await?;
         let phone = people::phone(9);
         let no_code = "000000".to_owned();
+        let (template, exception) = plan(&clinic).await?;
         let ids = Ids {
             schedule: "3001".to_owned(),
             empty_schedule: "3003".to_owned(),
+            doctor: "2001".to_owned(),
+            template,
+            exception,
             member,
             second_member,
             booking,
@@ -167,7 +171,7 @@ impl World {
         refusals.push(("who may, for another clinic", &for_another, 403, "0403"));
         refusals.push(("who may, for no clinic", &for_none, 404, "0404"));
         let outsiders: &[(&str, &String)] = match row.who {
-            Who::Anyone => &[],
+            Who::Anyone | Who::LoggedIn => &[],
             Who::Patient => &[("the administrator", &admin), ("a doctor", &doctor)],
             Who::Staff => &[("a patient", &patient)],
             Who::Desk => &[("a patient", &patient), ("a doctor", &doctor)],
@@ -196,10 +200,13 @@ impl World {
             booking: nowhere(),
             colleague: nowhere(),
             empty_schedule: nowhere(),
+            doctor: nowhere(),
+            template: nowhere(),
+            exception: nowhere(),
             ..ids.clone()
         };
         let others = match row.who {
-            Who::Anyone | Who::Patient => vec![self.neighbour.clone(), self.stranger.clone()],
+            Who::Anyone | Who::Patient | Who::LoggedIn => vec![self.neighbour.clone(), self.stranger.clone()],
             Who::Staff | Who::Desk | Who::Admin => vec![self.foreign_admin.clone()],
         };
         for token in others {
@@ -212,6 +219,20 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// A template and a holiday of the first clinic.
+async fn plan(clinic: &Clinic) -> io::Result<(String, String)> {
+    let mut admin = staff::logged_in(clinic, "admin").await;
+    let template = json!({
+        "department_id": DEPARTMENT, "weekday": 1, "period": "AM", "start": "08:00", "end": "12:00", "slot_count": 10,
+        "type": 0, "fee": "9.50", "valid_from": day(0).to_string()
+    });
+    let template = admin.post("manager_service/template", &template).await?.data();
+    let exception = json!({"from": day(90).to_string()});
+    let exception = admin.post("manager_service/exception", &exception).await?.data();
+    let text = |id: &Value| id.as_str().expect("an id").to_owned();
+    Ok((text(&template["template_id"]), text(&exception["exception_id"])))
 }
 
 /// With the phone of the first clinic's owner: the two accounts have nothing in common.

@@ -130,7 +130,75 @@ impl<'de> Visitor<'de> for ValueReader<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
-        while sequence.next_element_seed(Inside::PARAMETER)?.is_some() {}
-        Ok(self.wordless(Kind::Nested))
+        let first = self.0.items.len();
+        let mut are_plain = true;
+        while let Some(is_plain) = sequence.next_element_seed(ItemReader(self.0))? {
+            are_plain &= is_plain && self.0.items.len() - first <= MAX_PARAMETERS;
+            if !are_plain {
+                self.0.items.truncate(first);
+            }
+        }
+        let count = self.0.items.len() - first;
+        Ok(self.wordless(if are_plain { Kind::List { first, count } } else { Kind::Nested }))
+    }
+}
+
+/// Appends an element of a list to the buffer, and answers whether it is a text or an integer. Whatever else it is, is
+/// passed over.
+struct ItemReader<'p>(&'p mut Params);
+
+impl ItemReader<'_> {
+    fn keep(self, text: &str) -> bool {
+        let item = self.0.push(text);
+        self.0.items.push(item);
+        true
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for ItemReader<'_> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<bool, D::Error> {
+        json.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ItemReader<'_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<bool, E> {
+        Ok(self.keep(text))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<bool, E> {
+        Ok(self.keep(&number.to_string()))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<bool, E> {
+        Ok(self.keep(&number.to_string()))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<bool, E> {
+        Ok(false)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<bool, E> {
+        Ok(false)
+    }
+
+    fn visit_unit<E>(self) -> Result<bool, E> {
+        Ok(false)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<bool, A::Error> {
+        Inside::PARAMETER.visit_map(map).map(|()| false)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, sequence: A) -> Result<bool, A::Error> {
+        Inside::PARAMETER.visit_seq(sequence).map(|()| false)
     }
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use domain::{
-    AccountName, Booking, BookingCode, BookingId, Canceller, Channel, Charge, ClinicKind, Date, DepartmentId,
-    DoctorId, Fen, Gender, IdNumber, MemberId, Owner, PatientId, Period, PersonName, Phone, Reason, Role,
-    Schedule, ScheduleId, SerialNo, SlotPlan, StaffId, Standing, Status, TenantId, TimeOfDay, Timestamp,
-    UserId,
+    AccountName, Booking, BookingCode, BookingId, Canceller, Channel, Charge, ClinicKind, Date, DayChange,
+    DayException, DepartmentId, DoctorId, Fen, Gender, IdNumber, MemberId, Owner, Pace, PatientId, Period,
+    PersonName, Phone, Reason, Role, Schedule, ScheduleId, Scope, SerialNo, SlotGrid, SlotPlan, StaffId,
+    Standing, Status, Template, TenantId, TimeOfDay, Timestamp, UserId, Weekday,
 };
 
 use super::*;
@@ -222,6 +222,7 @@ fn clinic_tables() -> Vec<Table> {
     let fingerprint = Fingerprint::from_bytes([0xab; 32]);
     vec![
         holds(&MetaRecord::NoShowsMarked(day()), "0001fb68a2"),
+        holds(&MetaRecord::SchedulesGenerated(day()), "0002fb68a2"),
         holds(
             &MetaRecord::Keys(fingerprint),
             "0000abababababababababababababababababababababababababababababababab",
@@ -406,6 +407,45 @@ fn schedule_tables() -> Vec<Table> {
     ]
 }
 
+fn template_tables() -> Vec<Table> {
+    let time = |text| TimeOfDay::parse(text).unwrap();
+    let template = |pace| Template {
+        department: DepartmentId::new(101).unwrap(),
+        doctor: Some(DoctorId::new(2001).unwrap()),
+        weekday: Weekday::Tuesday,
+        period: Period::Pm,
+        grid: SlotGrid::new(time("13:30"), time("17:00"), pace).unwrap(),
+        desk_only: 2,
+        kind: ClinicKind::Expert,
+        fee: Fen::new(5_000).unwrap(),
+        location: "二楼201".to_owned(),
+        valid_from: day(),
+        valid_through: None,
+    };
+    let ordinary = Template {
+        doctor: None,
+        kind: ClinicKind::Ordinary,
+        valid_through: Some(day()),
+        ..template(Pace::Slots(20))
+    };
+    let differs = |scope, change| DayExceptionRecord(DayException { scope, change });
+    let holiday = DayChange::Holiday { first: day(), last: day().saturating_add_days(6) };
+    let swapped = DayChange::Swapped { date: day(), like: Weekday::Sunday };
+    vec![
+        holds(
+            &TemplateRecord(template(Pace::Every(10))),
+            "006501fbd1070201fb2a03fbfc03000a0201fb881309e4ba8ce6a5bc323031fb68a200",
+        ),
+        holds(
+            &TemplateRecord(ordinary),
+            "0065000201fb2a03fbfc0301140200fb881309e4ba8ce6a5bc323031fb68a201fb68a2",
+        ),
+        holds(&differs(Scope::Clinic, holiday), "000000fb68a2fb74a2"),
+        holds(&differs(Scope::Department(DepartmentId::new(101).unwrap()), swapped), "00016501fb68a207"),
+        holds(&differs(Scope::Doctor(DoctorId::new(2001).unwrap()), holiday), "0002fbd10700fb68a2fb74a2"),
+    ]
+}
+
 #[test]
 fn the_bytes_of_every_table_stay_as_they_are() {
     let mut shown = clinic_tables();
@@ -413,6 +453,7 @@ fn the_bytes_of_every_table_stay_as_they_are() {
     shown.extend(people_tables());
     shown.extend(staff_tables());
     shown.extend(schedule_tables());
+    shown.extend(template_tables());
     let shown: BTreeSet<Table> = shown.into_iter().collect();
     assert_eq!(shown, BTreeSet::from(Table::ALL), "a table without golden bytes");
 }

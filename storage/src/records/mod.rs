@@ -23,6 +23,7 @@ mod schedule_notes;
 mod schedules;
 mod sequences;
 mod staff;
+mod templates;
 mod uploads;
 
 #[cfg(test)]
@@ -44,6 +45,7 @@ pub use schedule_notes::{ScheduleChange, ScheduleNoteRecord};
 pub use schedules::{BookedBefore, ScheduleAtRecord, ScheduleRecord};
 pub use sequences::SequenceRecord;
 pub use staff::{StaffAccountRecord, StaffPersonal, StaffRecord, StaffSessionRecord, StaffStanding};
+pub use templates::{DayExceptionRecord, TemplateRecord};
 pub use uploads::UploadRecord;
 
 use domain::{Date, Timestamp};
