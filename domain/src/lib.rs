@@ -16,6 +16,7 @@ mod decide;
 mod event;
 mod ids;
 mod invariants;
+mod labels;
 mod ledger;
 mod money;
 mod people;
@@ -39,6 +40,7 @@ pub use ids::{
     ScheduleId, SerialNo, SessionId, StaffId, TemplateId, TenantId, UserId,
 };
 pub use invariants::{BrokenInvariant, Invariant};
+pub use labels::{LabelKind, LabelName, LabelNameError};
 pub use money::{Fen, MoneyError};
 pub use people::{Age, Gender, IdNumber, PersonError, PersonName, Phone};
 pub use policy::{DailyVisits, NoShowPolicy, Policy};

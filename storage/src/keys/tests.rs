@@ -1,8 +1,8 @@
 use std::fmt::Debug;
 
 use domain::{
-    BookingId, Date, DepartmentId, DoctorId, PatientId, Period, ScheduleId, SerialNo, SessionId, TenantId,
-    UserId,
+    BookingId, Date, DepartmentId, DoctorId, LabelId, LabelKind, LabelName, PatientId, Period, ScheduleId,
+    SerialNo, SessionId, TenantId, UserId,
 };
 
 use super::*;
@@ -83,6 +83,9 @@ fn every_table(tenant: TenantId) -> Vec<RawKey> {
         *sequence(tenant, Sequence::Staff).raw(),
         *no_show(tenant, patient).raw(),
         *upload(tenant, &PictureId::from_bytes([255; 16])).raw(),
+        *label(tenant, LabelId::new(most).unwrap()).raw(),
+        *label_name(tenant, LabelKind::Label, &LabelName::parse("高血压").unwrap()).raw(),
+        *patient_file(tenant, patient).raw(),
     ]
 }
 
