@@ -19,8 +19,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::error::{ApiError, Retry, Row, TABLE};
 use super::{
-    accounts, barcodes, bookings, clinic_info, departments, health, members, pictures, profile, schedules,
-    staff,
+    accounts, barcodes, bookings, clinic_info, departments, health, members, patients, pictures, profile,
+    schedules, staff,
 };
 
 /// A success in JSON.
@@ -103,6 +103,13 @@ struct Failure {
         staff::login::logout,
         staff::passwords::change,
         // Patients, groups and labels.
+        patients::labels::count,
+        patients::labels::list,
+        patients::labels::save,
+        patients::labels::delete,
+        patients::info::show,
+        patients::save,
+        patients::list,
 
         // Departments, doctors, templates.
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use actors::{Availability, Clock, DirectoryConfig, ManualClock, ScheduleDirectory};
+use actors::{Availability, Clock, DirectoryConfig, ManualClock, PatientIndex, ScheduleDirectory};
 use domain::{ClinicZone, Phone, Policy, SessionId, TenantId, Timestamp, UserId};
 use storage::records::{CodePurpose, SessionRecord};
 use storage::{Commit, CommitError, Existing, OsRandom, Sequences, Storage, StorageOptions, Vault, keys};
@@ -116,14 +116,17 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
         on_answer: Arc::new(|_, _| {}),
         on_broken: Box::new(|error| panic!("broken: {error}")),
     });
+    let vault = Arc::new(vault);
+    let patients = PatientIndex::hydrate(storage.clone(), Arc::clone(&vault)).expect("a new store");
     App {
         default_tenant: tenant(),
         clock,
         storage,
-        vault: Arc::new(vault),
+        vault,
         sequences,
         directory,
         availability,
+        patients: Arc::new(patients),
         policy,
         tokens: Tokens::new(&[7; 32]).expect("long enough"),
         passwords: PasswordHasher::new(2, 100),
