@@ -224,6 +224,19 @@ pub async fn save(app: web::Data<App>, Desk(staff): Desk, params: Params) -> Res
     Ok(envelope::ok(SavedPatient { pati_id: patient.to_string(), list }))
 }
 
+/// Saves the patient of these parameters, for the tests of other parts too.
+#[cfg(test)]
+pub(super) async fn save_for_tests(
+    app: &App,
+    staff: super::caller::Staff,
+    body: &serde_json::Value,
+) -> Result<(PatientId, Vec<LabelId>), ErrorCode> {
+    let params = Params::from_json(body.to_string().as_bytes()).map_err(|refusal| refusal.code())?;
+    let today = app.policy.zone.date_of(app.clock.now());
+    let form = PatientForm::read(&params, today).map_err(|refusal| refusal.code())?;
+    Saving { app, staff, form }.complete().await.map_err(|refusal| refusal.code())
+}
+
 /// Those of the labels that were not deleted.
 fn labels_of(app: &App, tenant: TenantId, labels: &[LabelId]) -> Vec<LabelOfPatient> {
     let live = labels.iter().filter_map(|&label| app.patients.label(tenant, label));

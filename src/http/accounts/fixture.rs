@@ -8,13 +8,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use actors::{Availability, Clock, DirectoryConfig, ManualClock, PatientIndex, ScheduleDirectory};
-use domain::{ClinicZone, Phone, Policy, SessionId, TenantId, Timestamp, UserId};
-use storage::records::{CodePurpose, SessionRecord};
+use domain::{ClinicZone, Phone, Policy, Role, SessionId, StaffId, TenantId, Timestamp, UserId};
+use storage::records::{CodePurpose, SessionRecord, StaffSessionRecord, TenantRecord};
 use storage::{Commit, CommitError, Existing, OsRandom, Sequences, Storage, StorageOptions, Vault, keys};
 
 use crate::app::{App, Limits};
 use crate::http::accounts::registration::Registration;
-use crate::http::caller::Patient;
+use crate::http::caller::{Patient, Staff};
 use crate::http::codes::Codes;
 use crate::http::limits::SlowedAttempts;
 use crate::passwords::{Password, PasswordHasher};
@@ -74,6 +74,26 @@ impl Clinic {
         let identity = self.app.tokens.verify(&answer.token, self.clock.now()).expect("genuine");
         let Subject::Patient(user) = identity.subject else { panic!("a patient") };
         Patient { tenant: tenant(), user, session: identity.session }
+    }
+
+    /// Somebody of the desk, logged in, whose account nobody looks at.
+    pub(in crate::http) async fn desk(&self) -> Staff {
+        let staff = Staff {
+            tenant: tenant(),
+            id: StaffId::new(5).expect("an id"),
+            session: SessionId::new(1).expect("an id"),
+            role: Role::Desk,
+        };
+        let key = keys::staff_session(tenant(), staff.id, staff.session);
+        let expires_at = NOW.plus(Duration::from_secs(600));
+        let mut commit = Commit::new();
+        commit.put(&key, &StaffSessionRecord { created_at: NOW, expires_at });
+        // The background work of the store and of the lists goes through all clinics.
+        let clinic =
+            TenantRecord { name: "诊所".to_owned(), appo_notice: String::new(), phone: String::new() };
+        commit.put(&keys::tenant(tenant()), &clinic);
+        self.app.storage.commit(commit).await.expect("stored");
+        staff
     }
 
     /// Makes a code work for any purpose, as if it had been sent.
