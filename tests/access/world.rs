@@ -70,17 +70,21 @@ impl World {
         let stranger = register_in_second_clinic(&clinic, &mut client).await?;
         let phone = people::phone(9);
         let no_code = "000000".to_owned();
+        let desk = staff::token(&clinic, 1, "desk").await;
+        let patient = owner.members().await?.data()[0]["bindPatiId"].as_str().expect("an id").to_owned();
+        let label = made_label(&clinic, &desk).await?;
         let ids = Ids {
             schedule: "3001".to_owned(),
             member,
             second_member,
             booking,
+            patient,
+            label,
             phone,
             code: no_code.clone(),
             leaver_code: no_code,
         };
         let admin = staff::token(&clinic, 1, "admin").await;
-        let desk = staff::token(&clinic, 1, "desk").await;
         let doctor = staff::token(&clinic, 1, "doctor").await;
         let desk_guest = staff::token(&clinic, 1, "desk").await;
         let desk_leaver = staff::token(&clinic, 1, "leaver").await;
@@ -186,7 +190,14 @@ impl World {
     pub async fn hides_what_is_owned(&mut self, row: &Row) -> io::Result<()> {
         let ids = self.ids.clone();
         let nowhere = || NOWHERE.to_owned();
-        let missing = Ids { member: nowhere(), second_member: nowhere(), booking: nowhere(), ..ids.clone() };
+        let missing = Ids {
+            member: nowhere(),
+            second_member: nowhere(),
+            booking: nowhere(),
+            patient: nowhere(),
+            label: nowhere(),
+            ..ids.clone()
+        };
         let others = match row.who {
             Who::Anyone | Who::Patient => vec![self.neighbour.clone(), self.stranger.clone()],
             Who::Staff | Who::Desk | Who::Admin => vec![self.foreign_admin.clone()],
@@ -201,6 +212,16 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// Makes a label and answers its id.
+async fn made_label(clinic: &Clinic, token: &str) -> io::Result<String> {
+    let mut desk = Patient::connect(clinic.address).await?;
+    desk.use_token(token);
+    let label = json!({"label_name": "高血压", "label_type": 2});
+    desk.post("manager_service/save_group_label", &label).await?.done();
+    let listed = desk.get("manager_service/list?label_type=2").await?.data();
+    Ok(listed["list"][0]["label_id"].as_str().expect("an id").to_owned())
 }
 
 /// With the phone of the first clinic's owner: the two accounts have nothing in common.
