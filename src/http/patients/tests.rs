@@ -161,6 +161,11 @@ async fn a_label_that_is_deleted_meanwhile_is_not_attached() {
         let change = change(&clinic, desk, LabelKind::Label);
         let (saved, deleted) = tokio::join!(save(app, desk, &body), change.delete(label));
         deleted.expect("deleted");
+        if let Ok((patient, _)) = &saved {
+            let attached = app.storage.version(&keys::patient_file(tenant(), *patient)).expect("readable");
+            let deleted = app.storage.version(&keys::label(tenant(), label)).expect("readable");
+            assert!(attached < deleted, "nobody gets a label that is deleted");
+        }
         let (storage, index) = (app.storage.clone(), app.patients.clone());
         web::block(move || sweep_labels(&storage, &index)).await.expect("no panic").expect("swept");
         assert!(!app.storage.contains(&keys::label(tenant(), label)).expect("readable"));
