@@ -10,7 +10,10 @@ use std::time::Duration;
 
 use actix::Actor;
 use actix_web::web;
-use actors::{Availability, Clock, ClockActor, DirectoryConfig, Due, ScheduleDirectory, SystemClock};
+use actors::{
+    Availability, Clock, ClockActor, DirectoryConfig, Due, IndexError, PatientIndex, ScheduleDirectory,
+    SystemClock,
+};
 use domain::Timestamp;
 use storage::{
     CloseError, OpenError, OsRandom, ReadError, Sequences, Storage, StorageOptions, UnlockError, Vault,
@@ -88,6 +91,9 @@ pub enum ServeError {
     /// The schedules cannot be read.
     #[error("the schedules cannot be read: {0}; `pati-service verify` tells whether the data is damaged")]
     Read(#[from] ReadError),
+    /// The patients cannot be read.
+    #[error("the patients cannot be read: {0}; `pati-service verify` tells whether the data is damaged")]
+    Patients(#[from] IndexError),
     /// The SMS provider cannot be set up.
     #[error(transparent)]
     Sms(#[from] SmsSetupError),
@@ -191,6 +197,7 @@ pub struct Prepared {
     vault: Arc<Vault>,
     tokens: Tokens,
     availability: Arc<Availability>,
+    patients: Arc<PatientIndex>,
     sms: Sms,
     metrics: Arc<Metrics>,
     pictures: Pictures,
@@ -212,7 +219,8 @@ impl Prepared {
         let tokens = Tokens::new(vault.secret("jwt")?.as_bytes())?;
         let availability = Arc::new(Availability::new(settings.zone()));
         let shown = actors::hydrate(&storage, &availability, clock.now())?;
-        tracing::info!(schedules = shown, "filled the lists");
+        let patients = Arc::new(PatientIndex::hydrate(storage.clone(), Arc::clone(&vault))?);
+        tracing::info!(schedules = shown, patients = patients.len(), "filled the lists");
         let sms = match (&settings.sms.provider, &settings.sms.webhook_url) {
             (SmsProvider::Webhook, Some(url)) => Sms::webhook(url.as_str())?,
             (SmsProvider::Console, _) => Sms::Console,
@@ -221,7 +229,7 @@ impl Prepared {
         };
         let pictures = pictures(settings, &storage, &vault)?;
         let settings = settings.clone();
-        Ok(Self { settings, storage, clock, vault, tokens, availability, sms, metrics, pictures })
+        Ok(Self { settings, storage, clock, vault, tokens, availability, patients, sms, metrics, pictures })
     }
 
     /// Starts the threads of the actors. Call it once, inside an actix system.
@@ -251,6 +259,7 @@ impl Prepared {
             sequences,
             directory,
             availability: self.availability,
+            patients: self.patients,
             policy,
             tokens: self.tokens,
             passwords: PasswordHasher::new(cores, MAX_WAITING_PASSWORDS),
@@ -313,6 +322,7 @@ async fn run(settings: &Settings, prepared: Prepared) -> Result<(), ServeError> 
         directory: app.directory.clone(),
         availability: Arc::clone(&app.availability),
         sequences: Arc::clone(&app.sequences),
+        patients: Arc::clone(&app.patients),
         clock: Arc::clone(&app.clock),
         generation: Due::Now,
     };

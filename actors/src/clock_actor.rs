@@ -11,7 +11,9 @@ use crate::availability::Availability;
 use crate::clock::Clock;
 use crate::directory::ScheduleDirectory;
 use crate::generation::{Due, Generator};
+use crate::label_sweep::sweep_labels;
 use crate::no_shows;
+use crate::patient_index::PatientIndex;
 
 const TICK: Duration = Duration::from_secs(30);
 
@@ -26,6 +28,8 @@ pub struct ClockActor {
     pub availability: Arc<Availability>,
     /// Numbers for new schedules.
     pub sequences: Arc<Sequences>,
+    /// The patients, their groups and labels.
+    pub patients: Arc<PatientIndex>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// When schedules are made from the templates: [`Due::Now`] at the start, when the settings may have changed, and
@@ -43,6 +47,7 @@ impl ClockActor {
             directory: self.directory.clone(),
             availability: Arc::clone(&self.availability),
             sequences: Arc::clone(&self.sequences),
+            patients: Arc::clone(&self.patients),
             now,
         };
         let made = upkeep.tidy(self.generation).into_actor(self);
@@ -66,6 +71,7 @@ struct Upkeep {
     directory: ScheduleDirectory,
     availability: Arc<Availability>,
     sequences: Arc<Sequences>,
+    patients: Arc<PatientIndex>,
     now: Timestamp,
 }
 
@@ -79,8 +85,8 @@ impl Upkeep {
             Err(error) => tracing::error!(error = %error, "missed visits could not be marked"),
         }
         let next = self.generate(due).await;
-        let (storage, now) = (self.storage, self.now);
-        if tokio::task::spawn_blocking(move || look_after(&storage, now)).await.is_err() {
+        let Self { storage, patients, now, .. } = self;
+        if tokio::task::spawn_blocking(move || look_after(&storage, &patients, now)).await.is_err() {
             tracing::error!("the upkeep of the storage panicked");
         }
         next
@@ -104,11 +110,16 @@ impl Upkeep {
 }
 
 /// Blocks: not for a thread that runs actors.
-fn look_after(storage: &Storage, now: Timestamp) {
+fn look_after(storage: &Storage, patients: &PatientIndex, now: Timestamp) {
     match storage.sweep(now) {
         Ok(0) => {}
         Ok(swept) => tracing::debug!(swept, "swept expired records"),
         Err(error) => tracing::warn!(error = %error, "expired records could not be swept"),
+    }
+    match sweep_labels(storage, patients) {
+        Ok(0) => {}
+        Ok(removed) => tracing::info!(removed, "removed deleted groups and labels"),
+        Err(error) => tracing::warn!(error = %error, "deleted groups and labels could not be removed"),
     }
     storage.flush_index();
     match storage.fold_if_due(now) {

@@ -17,6 +17,7 @@ mod event;
 mod grid;
 mod ids;
 mod invariants;
+mod labels;
 mod ledger;
 mod money;
 mod people;
@@ -43,6 +44,7 @@ pub use ids::{
     PatientId, ScheduleId, SerialNo, SessionId, StaffId, TemplateId, TenantId, UserId,
 };
 pub use invariants::{BrokenInvariant, Invariant};
+pub use labels::{LabelKind, LabelName, LabelNameError};
 pub use money::{Fen, MoneyError};
 pub use people::{Age, Gender, IdNumber, PersonError, PersonName, Phone};
 pub use policy::{DailyVisits, NoShowPolicy, Policy};

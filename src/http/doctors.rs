@@ -23,6 +23,8 @@ const MAX_DOCTORS: usize = 10_000;
 /// Departments that a doctor may work in.
 const MAX_DEPARTMENTS: usize = 50;
 
+const DEPARTMENTS: &str = "科室";
+
 #[derive(Serialize, ToSchema)]
 struct ManagedDoctor {
     doctor_id: String,
@@ -209,18 +211,19 @@ impl Wish {
         };
         let description = optional("description", "医生介绍", TEXT_LIMIT)?;
         let expertise = optional("expertise", "擅长", TEXT_LIMIT)?;
-        let param = params.required("departments", "科室")?;
         let mut departments = Vec::new();
-        for department in param.list(DepartmentId::parse)? {
+        for element in params.list("departments", DEPARTMENTS)?.unwrap_or_default() {
+            let department = element.itself(DEPARTMENTS).ok_or_else(|| ApiError::malformed(DEPARTMENTS))?;
+            let department = department.parse(DepartmentId::parse)?;
             if !departments.contains(&department) {
                 departments.push(department);
             }
         }
         if departments.is_empty() {
-            return Err(ApiError::missing("科室"));
+            return Err(ApiError::missing(DEPARTMENTS));
         }
         if departments.len() > MAX_DEPARTMENTS {
-            return Err(param.malformed());
+            return Err(ApiError::malformed(DEPARTMENTS));
         }
         let enabled = match params.optional("enabled", "状态") {
             Some(param) => Some(param.boolean()?),

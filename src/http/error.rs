@@ -147,6 +147,12 @@ pub enum ErrorCode {
     MemberHasBookings,
     /// Only the front desk can correct this patient: others rely on the file too.
     PatientShared,
+    /// Another patient has this ID number, or is this person in all else.
+    PatientExists,
+    /// Another group or label has this name.
+    LabelNameTaken,
+    /// The clinic has as many groups or labels as are allowed.
+    LabelLimit,
     /// Files of this type are not taken.
     FileTypeRefused,
     /// The file is larger than allowed.
@@ -258,6 +264,9 @@ pub const TABLE: [Row; E::Internal as usize + 1] = [
     row(E::MemberLimit,         "403003", 409, "就诊人数已达上限", Never),
     row(E::MemberHasBookings,   "403004", 409, "该就诊人还有未就诊的预约，请先取消", Never),
     row(E::PatientShared,       "403005", 409, "该就诊人的信息需到前台更正", Never),
+    row(E::PatientExists,       "403006", 409, "该患者已有其他档案，请核对证件号码后重试", Never),
+    row(E::LabelNameTaken,      "403007", 409, "名称已被使用，请更换其他名称", Never),
+    row(E::LabelLimit,          "403008", 409, "分组或标签数量已达上限，请删除不用的后重试", Never),
     row(E::FileTypeRefused,     "404001", 409, "不支持该文件类型，请选择JPG、PNG、GIF或WebP图片", Never),
     row(E::FileTooLarge,        "404002", 409, "文件过大，请压缩后重试", Never),
     row(E::ReadOnly,            "0503",   503, "系统暂时只能查询，请稍后重试", AfterSeconds(60)),

@@ -24,6 +24,7 @@ pub mod members;
 pub mod openapi;
 pub mod paging;
 pub mod params;
+pub mod patients;
 pub mod pictures;
 pub mod profile;
 pub mod refusals;

@@ -19,8 +19,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::error::{ApiError, Retry, Row, TABLE};
 use super::{
-    accounts, barcodes, bookings, clinic_info, departments, doctors, health, members, pictures, profile,
-    schedules, staff, templates, timetable,
+    accounts, barcodes, bookings, clinic_info, departments, doctors, health, members, patients, pictures,
+    profile, schedules, staff, templates, timetable,
 };
 
 /// A success in JSON.
@@ -110,6 +110,13 @@ struct Failure {
         staff::changes::reset_password,
         staff::trail::read,
         // Patients, groups and labels.
+        patients::labels::count,
+        patients::labels::list,
+        patients::labels::save,
+        patients::labels::delete,
+        patients::info::show,
+        patients::save,
+        patients::list,
 
         // Departments, doctors, templates.
         departments::managed::list,

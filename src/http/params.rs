@@ -2,7 +2,8 @@
 //!
 //! The rules that hold for every endpoint live here: strings are trimmed; `""` is absent, and so is the text `null`
 //! in a query (front ends send it) and a JSON `null`; what nobody asks for is ignored; of a repeated name the last
-//! counts; ids and numbers may be JSON numbers or strings, booleans also `0` and `1`.
+//! counts; ids and numbers may be JSON numbers or strings, booleans also `0` and `1`. Arrays keep their elements
+//! ([`Params::list`]); what lies in other objects is passed over.
 //!
 //! A request is read once, into one buffer; getters hand out slices of it, and the parser of a domain type turns a
 //! slice into a value.
@@ -19,12 +20,14 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::rt::time::timeout;
 use actix_web::web::{Bytes, BytesMut};
 use actix_web::{FromRequest, HttpRequest, dev};
+
 use domain::Fen;
 
 use super::error::{ApiError, ErrorCode};
 
 mod depth;
 mod json;
+mod list;
 #[cfg(test)]
 mod tests;
 
@@ -45,6 +48,8 @@ impl BodyWithin {
     }
 }
 
+pub use list::Element;
+
 /// What the patient reads when the request as a whole cannot be understood.
 const REQUEST_LABEL: &str = "请求内容";
 
@@ -54,8 +59,8 @@ pub struct Params {
     /// Names and values one after the other, decoded and trimmed.
     text: String,
     entries: Vec<Entry>,
-    /// The elements of all lists, those of each in a row.
-    items: Vec<Range<usize>>,
+    /// What lies in the arrays among the entries.
+    lists: list::Lists,
 }
 
 struct Entry {
@@ -73,12 +78,9 @@ enum Kind {
     /// A JSON number with a fraction or an exponent, or one beyond 64 bits.
     Fraction,
     Boolean,
-    /// An array of texts and integers: so many of the items from this one on.
-    List {
-        first: usize,
-        count: usize,
-    },
-    /// An object, or any other array.
+    /// An array, which lies at this place among the lists.
+    List(list::Place),
+    /// An object, or an array with more in it than is read.
     Nested,
 }
 
@@ -88,7 +90,6 @@ pub struct Param<'a> {
     label: &'static str,
     text: &'a str,
     kind: Kind,
-    params: Option<&'a Params>,
 }
 
 impl Params {
@@ -138,17 +139,25 @@ impl Params {
 
     /// A parameter that may be absent. `label` is its name as the patient reads it.
     pub fn optional(&self, name: &str, label: &'static str) -> Option<Param<'_>> {
+        self.find(&self.entries, name, label)
+    }
+
+    /// The last of these entries with this name, if it has a value.
+    fn find(&self, entries: &[Entry], name: &str, label: &'static str) -> Option<Param<'_>> {
         let named = |entry: &&Entry| &self.text[entry.name.clone()] == name;
-        let entry = self.entries.iter().rfind(named)?;
+        let entry = entries.iter().rfind(named)?;
         if entry.kind == Kind::Absent {
             return None;
         }
-        let text = &self.text[entry.value.clone()];
-        Some(Param { label, text, kind: entry.kind, params: Some(self) })
+        Some(Param { label, text: &self.text[entry.value.clone()], kind: entry.kind })
     }
 
     fn with_room_for(wire_bytes: usize) -> Self {
-        Self { text: String::with_capacity(wire_bytes), entries: Vec::with_capacity(8), items: Vec::new() }
+        Self {
+            text: String::with_capacity(wire_bytes),
+            entries: Vec::with_capacity(8),
+            lists: list::Lists::default(),
+        }
     }
 
     /// Appends and tells where it lies, trimmed.
@@ -210,7 +219,7 @@ impl<'a> Param<'a> {
         if text.is_empty() {
             return Err(ApiError::missing(label));
         }
-        Ok(Self { label, text, kind: Kind::Text, params: None })
+        Ok(Self { label, text, kind: Kind::Text })
     }
 
     /// The text, never empty; an integer counts as its digits.
@@ -220,7 +229,7 @@ impl<'a> Param<'a> {
     pub fn text(self) -> Result<&'a str, ApiError> {
         match self.kind {
             Kind::Text | Kind::Integer => Ok(self.text),
-            Kind::Absent | Kind::Fraction | Kind::Boolean | Kind::List { .. } | Kind::Nested => {
+            Kind::Absent | Kind::Fraction | Kind::Boolean | Kind::List(_) | Kind::Nested => {
                 Err(self.malformed())
             }
         }
@@ -249,7 +258,7 @@ impl<'a> Param<'a> {
     /// 0001 for anything else.
     pub fn boolean(self) -> Result<bool, ApiError> {
         match (self.kind, self.text) {
-            (Kind::Fraction | Kind::List { .. } | Kind::Nested | Kind::Absent, _) => Err(self.malformed()),
+            (Kind::Fraction | Kind::List(_) | Kind::Nested | Kind::Absent, _) => Err(self.malformed()),
             (Kind::Text | Kind::Integer | Kind::Boolean, "true" | "1") => Ok(true),
             (Kind::Text | Kind::Integer | Kind::Boolean, "false" | "0") => Ok(false),
             (Kind::Text | Kind::Integer | Kind::Boolean, _) => Err(self.malformed()),
@@ -266,22 +275,8 @@ impl<'a> Param<'a> {
             Kind::Text | Kind::Integer | Kind::Fraction => {
                 Fen::parse_yuan(self.text).map_err(|_| self.malformed())
             }
-            Kind::Absent | Kind::Boolean | Kind::List { .. } | Kind::Nested => Err(self.malformed()),
+            Kind::Absent | Kind::Boolean | Kind::List(_) | Kind::Nested => Err(self.malformed()),
         }
-    }
-
-    /// The elements of a list, each by the parser of its type. An empty list is there and has none.
-    ///
-    /// # Errors
-    /// 0001 when it is no list of texts and integers, has more than [`MAX_PARAMETERS`] elements, or the parser refuses
-    /// one of them.
-    pub fn list<T, E>(self, parse: impl Fn(&'a str) -> Result<T, E>) -> Result<Vec<T>, ApiError> {
-        let (Kind::List { first, count }, Some(params)) = (self.kind, self.params) else {
-            return Err(self.malformed());
-        };
-        let items = params.items[first..].iter().take(count);
-        let parsed: Result<Vec<T>, E> = items.map(|item| parse(&params.text[item.clone()])).collect();
-        parsed.map_err(|_| self.malformed())
     }
 
     /// The refusal of this parameter, for a rule that the handler knows.

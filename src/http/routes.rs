@@ -5,8 +5,8 @@ use actix_web::web::{self, ServiceConfig, resource};
 use actix_web::{FromRequest, Handler, Resource, Responder, Route};
 
 use super::{
-    accounts, barcodes, bookings, clinic_info, departments, doctors, health, members, openapi, pictures,
-    profile, schedules, staff, templates, timetable,
+    accounts, barcodes, bookings, clinic_info, departments, doctors, health, members, openapi, patients,
+    pictures, profile, schedules, staff, templates, timetable,
 };
 
 /// A method on a path, and its handler.
@@ -97,6 +97,13 @@ pub fn contract() -> Vec<Endpoint> {
         get("/manager_service/audit", staff::trail::read),
 
         // Patients, groups and labels.
+        get("/manager_service/list_person_count", patients::labels::count),
+        get("/manager_service/list", patients::labels::list),
+        post("/manager_service/save_group_label", patients::labels::save),
+        post("/manager_service/del_group_label", patients::labels::delete),
+        get("/manager_service/pati_info", patients::info::show),
+        post("/manager_service/patient", patients::save),
+        get("/manager_service/patients", patients::list),
 
         // Departments, doctors, templates.
         get("/manager_service/departments", departments::managed::list),

@@ -8,6 +8,7 @@
 //! Tenants and the facts about the data folder belong to no tenant. They stand under tenant 0,
 //! which no clinic can have, so that all tenants can be listed.
 
+mod labels;
 mod parts;
 mod planning;
 mod raw;
@@ -35,6 +36,7 @@ use crate::sequences::Sequence;
 use crate::table::Table;
 use crate::vault::Blind;
 
+pub use labels::{label, label_id, label_name, labels, patient_file, patient_file_id, patient_files};
 pub use parts::{
     VisitParts, booking_parts, department_id, doctor_id, patient_id, schedule_at_parts, schedule_id,
     session_parts, slot_parts, tenant_id, user_id, visit_parts,

@@ -79,6 +79,10 @@ pub struct Ids {
     pub doctor: String,
     pub template: String,
     pub exception: String,
+    /// The patient that the member is.
+    pub patient: String,
+    /// A label of the clinic.
+    pub label: String,
     pub phone: String,
     pub code: String,
     /// The code that was sent to the leaver's phone.
@@ -143,6 +147,13 @@ pub const STAFF: &[Row] = &[
     row("GET", "/manager_service/audit", Who::Admin, |_| query(String::new())),
 
     // Patients, groups and labels.
+    row("GET", "/manager_service/list_person_count", Who::Desk, |_| query("label_type=2&order_type=1".to_owned())),
+    row("GET", "/manager_service/list", Who::Staff, |_| query("label_type=2".to_owned())),
+    Row { owned: true, ..row("GET", "/manager_service/pati_info", Who::Staff, |ids| query(format!("pati_id={}", ids.patient))) },
+    Row { owned: true, ..row("GET", "/manager_service/patients", Who::Desk, |ids| query(format!("label_id={}", ids.label))) },
+    Row { owned: true, ..row("POST", "/manager_service/patient", Who::Desk, |ids| body(at_the_desk(ids))) },
+    Row { owned: true, ..row("POST", "/manager_service/save_group_label", Who::Desk, |ids| body(json!({"label_id": ids.label, "label_name": "糖尿病", "label_type": 2}))) },
+    Row { owned: true, ..row("POST", "/manager_service/del_group_label", Who::Desk, |ids| body(json!({"label_id": ids.label, "label_type": 2}))) },
 
     // Departments, doctors, templates.
     row("GET", "/manager_service/departments", Who::Staff, |_| query(String::new())),
@@ -194,6 +205,14 @@ const fn managed(method: &'static str, path: &'static str, who: Who, call: fn(&I
 /// A patient's route that ends something of the account.
 const fn leaving(method: &'static str, path: &'static str, call: fn(&Ids) -> Call) -> Row {
     Row { caller: Caller::Leaver, ..row(method, path, Who::Patient, call) }
+}
+
+/// The owner's patient with the clinic's label.
+fn at_the_desk(ids: &Ids) -> Value {
+    let mut patient = people::patient(1);
+    patient["pati_id"] = json!(ids.patient);
+    patient["list"] = json!([{"label_id": ids.label}]);
+    patient
 }
 
 /// The person as this member.

@@ -73,6 +73,9 @@ impl World {
         let phone = people::phone(9);
         let no_code = "000000".to_owned();
         let (template, exception) = plan(&clinic).await?;
+        let desk = staff::token(&clinic, 1, "desk").await;
+        let patient = owner.members().await?.data()[0]["bindPatiId"].as_str().expect("an id").to_owned();
+        let label = made_label(&clinic, &desk).await?;
         let ids = Ids {
             schedule: "3001".to_owned(),
             empty_schedule: "3003".to_owned(),
@@ -82,13 +85,14 @@ impl World {
             member,
             second_member,
             booking,
+            patient,
+            label,
             phone,
             code: no_code.clone(),
             leaver_code: no_code,
             colleague,
         };
         let admin = staff::token(&clinic, 1, "admin").await;
-        let desk = staff::token(&clinic, 1, "desk").await;
         let doctor = staff::token(&clinic, 1, "doctor").await;
         let desk_guest = staff::token(&clinic, 1, "desk").await;
         let desk_leaver = staff::token(&clinic, 1, "leaver").await;
@@ -203,6 +207,8 @@ impl World {
             doctor: nowhere(),
             template: nowhere(),
             exception: nowhere(),
+            patient: nowhere(),
+            label: nowhere(),
             ..ids.clone()
         };
         let others = match row.who {
@@ -233,6 +239,16 @@ async fn plan(clinic: &Clinic) -> io::Result<(String, String)> {
     let exception = admin.post("manager_service/exception", &exception).await?.data();
     let text = |id: &Value| id.as_str().expect("an id").to_owned();
     Ok((text(&template["template_id"]), text(&exception["exception_id"])))
+}
+
+/// Makes a label and answers its id.
+async fn made_label(clinic: &Clinic, token: &str) -> io::Result<String> {
+    let mut desk = Patient::connect(clinic.address).await?;
+    desk.use_token(token);
+    let label = json!({"label_name": "高血压", "label_type": 2});
+    desk.post("manager_service/save_group_label", &label).await?.done();
+    let listed = desk.get("manager_service/list?label_type=2").await?.data();
+    Ok(listed["list"][0]["label_id"].as_str().expect("an id").to_owned())
 }
 
 /// With the phone of the first clinic's owner: the two accounts have nothing in common.

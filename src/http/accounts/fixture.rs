@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use actors::{Availability, Clock, DirectoryConfig, ManualClock, ScheduleDirectory};
-use domain::{ClinicZone, Phone, Policy, SessionId, TenantId, Timestamp, UserId};
-use storage::records::{CodePurpose, SessionRecord};
+use actors::{Availability, Clock, DirectoryConfig, ManualClock, PatientIndex, ScheduleDirectory};
+use domain::{ClinicZone, Phone, Policy, Role, SessionId, StaffId, TenantId, Timestamp, UserId};
+use storage::records::{CodePurpose, SessionRecord, StaffSessionRecord, TenantRecord};
 use storage::{Commit, CommitError, Existing, OsRandom, Sequences, Storage, StorageOptions, Vault, keys};
 
 use crate::app::{App, Limits};
 use crate::http::accounts::registration::Registration;
-use crate::http::caller::Patient;
+use crate::http::caller::{Patient, Staff};
 use crate::http::codes::Codes;
 use crate::http::limits::SlowedAttempts;
 use crate::passwords::{Password, PasswordHasher};
@@ -76,6 +76,26 @@ impl Clinic {
         Patient { tenant: tenant(), user, session: identity.session }
     }
 
+    /// Somebody of the desk, logged in, whose account nobody looks at.
+    pub(in crate::http) async fn desk(&self) -> Staff {
+        let staff = Staff {
+            tenant: tenant(),
+            id: StaffId::new(5).expect("an id"),
+            session: SessionId::new(1).expect("an id"),
+            role: Role::Desk,
+        };
+        let key = keys::staff_session(tenant(), staff.id, staff.session);
+        let expires_at = NOW.plus(Duration::from_secs(600));
+        let mut commit = Commit::new();
+        commit.put(&key, &StaffSessionRecord { created_at: NOW, expires_at });
+        // The background work of the store and of the lists goes through all clinics.
+        let clinic =
+            TenantRecord { name: "诊所".to_owned(), appo_notice: String::new(), phone: String::new() };
+        commit.put(&keys::tenant(tenant()), &clinic);
+        self.app.storage.commit(commit).await.expect("stored");
+        staff
+    }
+
     /// Makes a code work for any purpose, as if it had been sent.
     pub(in crate::http) async fn put_code_for(
         &self,
@@ -118,6 +138,7 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
         on_answer: Arc::new(|_, _| {}),
         on_broken: Box::new(|error| panic!("broken: {error}")),
     });
+    let patients = PatientIndex::hydrate(storage.clone(), Arc::clone(&vault)).expect("a new store");
     App {
         default_tenant: tenant(),
         clock,
@@ -126,6 +147,7 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
         sequences,
         directory,
         availability,
+        patients: Arc::new(patients),
         policy,
         tokens: Tokens::new(&[7; 32]).expect("long enough"),
         passwords: PasswordHasher::new(2, 100),

@@ -33,7 +33,7 @@ impl<'de> Visitor<'de> for ObjectReader<'_> {
             if self.0.entries.len() == MAX_PARAMETERS {
                 return Err(A::Error::custom("too many members"));
             }
-            let (value, kind) = map.next_value_seed(ValueReader(self.0))?;
+            let (value, kind) = map.next_value_seed(ValueReader(self.0, Level::Parameter))?;
             self.0.entries.push(Entry { name, value, kind });
         }
         Ok(())
@@ -63,9 +63,31 @@ impl Visitor<'_> for TextReader<'_> {
     }
 }
 
-/// Appends a value of the JSON to the buffer. What lies inside objects and arrays is passed over, as deep as is
-/// allowed.
-struct ValueReader<'p>(&'p mut Params);
+/// Where a value of the JSON stands.
+#[derive(Clone, Copy)]
+enum Level {
+    /// It is a parameter.
+    Parameter,
+    /// It is an element of an array that is a parameter.
+    Element,
+    /// It is a member of an object that is such an element.
+    Member,
+}
+
+impl Level {
+    /// What lies in an object or array here that is passed over.
+    fn inside(self) -> Inside {
+        match self {
+            Self::Parameter => Inside::PARAMETER,
+            Self::Element => Inside::ELEMENT,
+            Self::Member => Inside::MEMBER,
+        }
+    }
+}
+
+/// Appends a value of the JSON to the buffer. The elements of a parameter that is an array are kept, with the members of
+/// those that are objects; whatever else lies inside objects and arrays is passed over, as deep as is allowed.
+struct ValueReader<'p>(&'p mut Params, Level);
 
 impl ValueReader<'_> {
     fn written(self, number: impl fmt::Display, kind: Kind) -> (Range<usize>, Kind) {
@@ -123,82 +145,39 @@ impl<'de> Visitor<'de> for ValueReader<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        while map.next_key_seed(Inside::PARAMETER)?.is_some() {
-            map.next_value_seed(Inside::PARAMETER)?;
+        match self.1 {
+            Level::Element => {
+                while let Some(name) = map.next_key_seed(TextReader(self.0))? {
+                    let (value, kind) = map.next_value_seed(ValueReader(self.0, Level::Member))?;
+                    self.0.lists.add(Entry { name, value, kind });
+                }
+            }
+            Level::Parameter | Level::Member => {
+                let inside = self.1.inside();
+                while map.next_key_seed(inside)?.is_some() {
+                    map.next_value_seed(inside)?;
+                }
+            }
         }
         Ok(self.wordless(Kind::Nested))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
-        let first = self.0.items.len();
-        let mut are_plain = true;
-        while let Some(is_plain) = sequence.next_element_seed(ItemReader(self.0))? {
-            are_plain &= is_plain && self.0.items.len() - first <= MAX_PARAMETERS;
-            if !are_plain {
-                self.0.items.truncate(first);
+        match self.1 {
+            Level::Parameter => {
+                let list = self.0.lists.begin();
+                while let Some((value, kind)) =
+                    sequence.next_element_seed(ValueReader(self.0, Level::Element))?
+                {
+                    self.0.lists.end_element(value, kind);
+                }
+                let kind = self.0.lists.end(&list).map_or(Kind::Nested, Kind::List);
+                Ok(self.wordless(kind))
+            }
+            Level::Element | Level::Member => {
+                while sequence.next_element_seed(self.1.inside())?.is_some() {}
+                Ok(self.wordless(Kind::Nested))
             }
         }
-        let count = self.0.items.len() - first;
-        Ok(self.wordless(if are_plain { Kind::List { first, count } } else { Kind::Nested }))
-    }
-}
-
-/// Appends an element of a list to the buffer, and answers whether it is a text or an integer. Whatever else it is, is
-/// passed over.
-struct ItemReader<'p>(&'p mut Params);
-
-impl ItemReader<'_> {
-    fn keep(self, text: &str) -> bool {
-        let item = self.0.push(text);
-        self.0.items.push(item);
-        true
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for ItemReader<'_> {
-    type Value = bool;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<bool, D::Error> {
-        json.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ItemReader<'_> {
-    type Value = bool;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<bool, E> {
-        Ok(self.keep(text))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<bool, E> {
-        Ok(self.keep(&number.to_string()))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<bool, E> {
-        Ok(self.keep(&number.to_string()))
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<bool, E> {
-        Ok(false)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<bool, E> {
-        Ok(false)
-    }
-
-    fn visit_unit<E>(self) -> Result<bool, E> {
-        Ok(false)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<bool, A::Error> {
-        Inside::PARAMETER.visit_map(map).map(|()| false)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, sequence: A) -> Result<bool, A::Error> {
-        Inside::PARAMETER.visit_seq(sequence).map(|()| false)
     }
 }

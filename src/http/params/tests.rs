@@ -3,8 +3,6 @@
 use actix_web::http::StatusCode;
 use actix_web::{App, HttpResponse, test as serving, web};
 
-use domain::DepartmentId;
-
 use super::*;
 
 fn query(text: &str) -> Params {
@@ -262,37 +260,6 @@ async fn a_parameter_may_stand_in_the_path() {
     assert_eq!(answer("/book/12").await, StatusCode::OK);
     assert_eq!(answer("/book/abc").await, StatusCode::BAD_REQUEST);
     assert_eq!(answer("/book/%20").await, StatusCode::BAD_REQUEST);
-}
-
-#[test]
-fn a_list_has_texts_and_integers() {
-    let list = |json: &str| {
-        let params = Params::from_json(json.as_bytes()).expect("JSON");
-        params.required("ids", "科室").and_then(|param| param.list(DepartmentId::parse))
-    };
-    let ids = |ids: &[u64]| ids.iter().map(|id| DepartmentId::new(*id).expect("an id")).collect::<Vec<_>>();
-    assert_eq!(list(r#"{"ids": []}"#).expect("a list"), []);
-    assert_eq!(
-        list(r#"{"other": [9, {}], "ids": [1, " 02 ", "3"], "more": ["8"]}"#).expect("a list"),
-        ids(&[1, 2, 3])
-    );
-    assert_eq!(list(r#"{"ids": [[1]], "ids": [7]}"#).expect("the last counts"), ids(&[7]));
-    let many = |count: usize| format!(r#"{{"ids": [{}]}}"#, vec!["1"; count].join(","));
-    assert_eq!(list(&many(256)).expect("a list").len(), 256);
-    for json in
-        [r#"{"ids": 1}"#, r#"{"ids": "1"}"#, r#"{"ids": {}}"#, r#"{"ids": [1, null]}"#, r#"{"ids": [[1]]}"#]
-            .map(str::to_owned)
-            .into_iter()
-            .chain([r#"{"ids": [1.5]}"#.to_owned(), r#"{"ids": [true]}"#.to_owned(), many(257)])
-            .chain([
-                r#"{"ids": [0]}"#.to_owned(),
-                r#"{"ids": [""]}"#.to_owned(),
-                r#"{"ids": [1, {}]}"#.to_owned(),
-            ])
-    {
-        assert_eq!(list(&json).expect_err(&json).code(), ErrorCode::ParameterMalformed, "{json}");
-    }
-    assert_eq!(list("{}").expect_err("absent").code(), ErrorCode::ParameterMissing);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 use std::fmt::Debug;
 
 use domain::{
-    BookingId, Date, DepartmentId, DoctorId, PatientId, Period, ScheduleId, SerialNo, SessionId, StaffId,
-    TenantId, Timestamp, UserId,
+    BookingId, Date, DepartmentId, DoctorId, LabelId, LabelKind, LabelName, PatientId, Period, ScheduleId,
+    SerialNo, SessionId, StaffId, TenantId, Timestamp, UserId,
 };
 
 use super::*;
@@ -98,6 +98,9 @@ fn every_table(tenant: TenantId) -> Vec<RawKey> {
         )
         .raw(),
         *schedule_note(tenant, ScheduleId::new(most).unwrap(), Version::new(u64::MAX)).raw(),
+        *label(tenant, LabelId::new(most).unwrap()).raw(),
+        *label_name(tenant, LabelKind::Label, &LabelName::parse("高血压").unwrap()).raw(),
+        *patient_file(tenant, patient).raw(),
     ]
 }
 

@@ -6,9 +6,9 @@ use std::fmt::Debug;
 
 use domain::{
     AccountName, Booking, BookingCode, BookingId, Canceller, Channel, Charge, ClinicKind, Date, DayChange,
-    DayException, DepartmentId, DoctorId, Fen, Gender, IdNumber, MemberId, Owner, Pace, PatientId, Period,
-    PersonName, Phone, Reason, Role, Schedule, ScheduleId, Scope, SerialNo, SlotGrid, SlotPlan, StaffId,
-    Standing, Status, Template, TenantId, TimeOfDay, Timestamp, UserId, Weekday,
+    DayException, DepartmentId, DoctorId, Fen, Gender, IdNumber, LabelId, LabelKind, LabelName, MemberId,
+    Owner, Pace, PatientId, Period, PersonName, Phone, Reason, Role, Schedule, ScheduleId, Scope, SerialNo,
+    SlotGrid, SlotPlan, StaffId, Standing, Status, Template, TenantId, TimeOfDay, Timestamp, UserId, Weekday,
 };
 
 use super::*;
@@ -446,6 +446,61 @@ fn template_tables() -> Vec<Table> {
     ]
 }
 
+fn label_tables() -> Vec<Table> {
+    let (_folder, vault) = fixed_vault();
+    let label = LabelId::new(1_000_000_003).unwrap();
+    let record = |kind, standing| LabelRecord {
+        name: LabelName::parse("高血压").unwrap(),
+        kind,
+        created_at: at(0),
+        created_by: staff(),
+        standing,
+    };
+    let key = keys::patient_file(tenant(), patient());
+    let file = PatientFileRecord::seal(&vault, &key, &patient_notes()).unwrap();
+    assert_eq!(file.open(&vault, &key), Ok(patient_notes()));
+    let of_another = keys::patient_file(tenant(), PatientId::new(43).unwrap());
+    assert_eq!(file.open(&vault, &of_another), Err(SealError::Refused));
+    let shown = format!("{file:?} {:?} {:?}", patient_notes(), record(LabelKind::Group, LabelStanding::Live));
+    for secret in ["北京", "王大明", "13800138000", "高血压"] {
+        assert!(!shown.contains(secret), "{secret} in {shown}");
+    }
+    let mut sorted = file.clone();
+    sorted.group = Some(label);
+    sorted.labels = vec![label, label];
+    vec![
+        holds(
+            &record(LabelKind::Group, LabelStanding::Live),
+            "0009e9ab98e8a180e58e8b00fd0050e253440300000900",
+        ),
+        holds(
+            &record(LabelKind::Label, LabelStanding::Deleted),
+            "0009e9ab98e8a180e58e8b01fd0050e253440300000901",
+        ),
+        holds(&LabelNameRecord { label }, "00fc03ca9a3b"),
+        holds(
+            &file,
+            "005801404142434445464748494a4be2bf4bafb1d83dafc4219ba17fdebfbec1445bb80fa9eabcf9a2c25f91f7555b7d8744a5393754b18553edf71f0cdcd1fa42920103f6d131b12ae4ad67d5b427c89a8799c2e8aef32644f50000",
+        ),
+        holds(
+            &sorted,
+            "005801404142434445464748494a4be2bf4bafb1d83dafc4219ba17fdebfbec1445bb80fa9eabcf9a2c25f91f7555b7d8744a5393754b18553edf71f0cdcd1fa42920103f6d131b12ae4ad67d5b427c89a8799c2e8aef32644f501fc03ca9a3b02fc03ca9a3bfc03ca9a3b",
+        ),
+    ]
+}
+
+fn patient_notes() -> PatientNotes {
+    PatientNotes {
+        province: "北京".to_owned(),
+        city: "北京市".to_owned(),
+        county: "东城区".to_owned(),
+        address: "一号".to_owned(),
+        contact_name: "王大明".to_owned(),
+        contact_relation: Some(3),
+        contact_phone: "13800138000".to_owned(),
+    }
+}
+
 #[test]
 fn the_bytes_of_every_table_stay_as_they_are() {
     let mut shown = clinic_tables();
@@ -454,6 +509,7 @@ fn the_bytes_of_every_table_stay_as_they_are() {
     shown.extend(staff_tables());
     shown.extend(schedule_tables());
     shown.extend(template_tables());
+    shown.extend(label_tables());
     let shown: BTreeSet<Table> = shown.into_iter().collect();
     assert_eq!(shown, BTreeSet::from(Table::ALL), "a table without golden bytes");
 }
