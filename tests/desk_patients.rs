@@ -293,7 +293,7 @@ async fn groups_and_labels_are_of_their_kind_and_of_their_clinic() -> io::Result
     Ok(())
 }
 
-/// Seen to fail when a deleted label kept its name, and when the order of the page was that of the names.
+/// Seen to fail when a deleted label kept its name.
 #[tokio::test]
 async fn labels_are_listed_with_their_numbers() -> io::Result<()> {
     let (_folder, clinic) = open();

@@ -27,6 +27,7 @@ mod certificates;
 mod form;
 pub mod info;
 pub mod labels;
+mod photo;
 mod saving;
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@ use storage::records::{Action, Certificate, PatientNotes};
 use utoipa::ToSchema;
 
 use super::certificates::{kind_and_number, masked_number};
+use super::photo::{self, PhotoError};
 use super::{LabelOfPatient, labels_of, visits};
 use crate::app::App;
 use crate::http::caller::Staff;
@@ -51,7 +52,7 @@ struct PatientInfo {
     cont_name: Option<String>,
     cont_relation: Option<u8>,
     cont_phone: Option<String>,
-    /// Always empty: patients have no picture, only accounts do.
+    /// The picture of an account whose default member the patient is; else empty.
     pati_photo: String,
     /// Today's booking once the patient has registered; else empty.
     trea_id: String,
@@ -70,13 +71,19 @@ struct PatientInfo {
 pub async fn show(app: web::Data<App>, staff: Staff, params: Params) -> Result<HttpResponse, ApiError> {
     let patient = params.required("pati_id", "患者ID")?.parse(PatientId::parse)?;
     let only_of = staff.only_of();
-    let registered = admit(&app, staff.tenant, patient, only_of).await?;
-    let info = PatientInfo { trea_id: registered, ..read(&app, staff.tenant, patient, only_of)? };
+    let Elsewhere { trea_id, pati_photo } = admit(&app, staff.tenant, patient, only_of).await?;
+    let info = PatientInfo { trea_id, pati_photo, ..read(&app, staff.tenant, patient, only_of)? };
     staff.audit_read(&app, Action::PatientRead, Some(patient.get())).await?;
     Ok(envelope::ok(info))
 }
 
-/// Answers today's booking of the patient, whom the caller may read.
+/// What of a patient stands with others.
+struct Elsewhere {
+    trea_id: String,
+    pati_photo: String,
+}
+
+/// Looks up what stands with others of the patient, whom the caller may read.
 ///
 /// # Errors
 /// 0404 for no patient, and for a doctor also for somebody else's.
@@ -85,9 +92,9 @@ async fn admit(
     tenant: TenantId,
     patient: PatientId,
     only_of: Option<DoctorId>,
-) -> Result<String, ApiError> {
+) -> Result<Elsewhere, ApiError> {
     let today = app.policy.zone.date_of(app.clock.now());
-    let storage = app.storage.clone();
+    let (storage, vault) = (app.storage.clone(), app.vault.clone());
     let found = web::block(move || {
         let admitted = match only_of {
             Some(doctor) => visits::is_patient_of(&storage, tenant, patient, doctor)?,
@@ -96,12 +103,16 @@ async fn admit(
         if !admitted {
             return Ok(None);
         }
-        visits::registered_today(&storage, tenant, patient, today).map(Some)
+        let registered = visits::registered_today(&storage, tenant, patient, today)?;
+        let photo = photo::key_for(&storage, &vault, tenant, patient)?;
+        Ok::<_, PhotoError>(Some((registered, photo)))
     });
-    let found = found.await.map_err(ApiError::internal)?;
-    let registered = found.map_err(|error: storage::ReadError| ApiError::internal(error))?;
-    let registered = registered.ok_or(ErrorCode::NotFound)?;
-    Ok(registered.map(|booking| booking.to_string()).unwrap_or_default())
+    let found = found.await.map_err(ApiError::internal)?.map_err(ApiError::internal)?;
+    let (registered, photo) = found.ok_or(ErrorCode::NotFound)?;
+    Ok(Elsewhere {
+        trea_id: registered.map(|booking| booking.to_string()).unwrap_or_default(),
+        pati_photo: photo.map(|key| app.picture_url(&key)).unwrap_or_default(),
+    })
 }
 
 fn read(

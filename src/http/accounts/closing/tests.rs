@@ -184,8 +184,8 @@ fn at_the_desk(id_number: &str) -> serde_json::Value {
     })
 }
 
-/// Seen to fail when nobody looked at what the desk notes, and when a change at the desk did not write the patient's
-/// record.
+/// Seen to fail when nobody looked at what the desk notes, and when neither the desk wrote the patient's record nor erasing
+/// required that nothing is noted.
 #[actix_web::test]
 async fn a_file_stays_that_the_desk_has_opened_or_changed() {
     let clinic = Clinic::new();
