@@ -9,8 +9,8 @@ use harness::contract;
 use harness::folder::Folder;
 use harness::import::{Half, ImportFile, day};
 use harness::patients::{Answer, PASSWORD, Patient};
-use harness::people;
 use harness::wire::Reply;
+use harness::{people, staff};
 use pati_service::http::openapi;
 use serde_json::{Value, json};
 
@@ -308,15 +308,25 @@ struct Callers<'a> {
     clinic: &'a Clinic,
     patient: Patient,
     count: usize,
+    admin: String,
 }
 
 impl<'a> Callers<'a> {
     async fn first(clinic: &'a Clinic) -> Self {
-        Self { clinic, patient: Patient::registered(clinic, 1).await, count: 1 }
+        let admin = staff::token(clinic, 1, "admin").await;
+        Self { clinic, patient: Patient::registered(clinic, 1).await, count: 1, admin }
     }
 
-    /// The token of somebody who is logged in: routes may log out, and close accounts.
-    async fn token(&mut self) -> io::Result<String> {
+    /// The token of somebody who may call the route and is logged in: routes may log out, and close accounts.
+    async fn token(&mut self, route: &Route) -> io::Result<String> {
+        if route.path.contains("/manager_service/") {
+            let mut admin = self.patient.again(self.clinic.address).await?;
+            admin.use_token(&self.admin);
+            if admin.get("manager_service/opening").await?.status == "0401" {
+                self.admin = staff::token(self.clinic, 1, "admin").await;
+            }
+            return Ok(self.admin.clone());
+        }
         if self.patient.members().await?.status == "0401" {
             self.count += 1;
             self.patient = Patient::registered(self.clinic, self.count).await;
@@ -356,9 +366,12 @@ async fn open() -> (Folder, Clinic, Value) {
     let mut file = ImportFile::default();
     file.doctor(2001).schedule(3001, 2001, day(2), Half::Am, 9).schedule(3002, 2001, day(2), Half::Pm, 9);
     clinic::import(&folder, &file);
+    staff::add(&folder, &["--account", "admin", "--role", "admin"]);
     let clinic = Clinic::start(&folder, &[("PATI_SMS__PER_PHONE_PER_DAY", "0")]);
     let usual = json!({
         "tenantId": "1", "deptId": "101", "doctorId": "2001", "date": day(2).to_string(), "scheduleId": "3001",
+        "schedule_id": "3002", "department_id": "101", "doctor_id": "2001", "period": "PM", "start": "13:00", "end": "14:00",
+        "times": "15:00", "first_serial_no": 10,
         "serialNo": 1, "phone": people::phone(1), "password": PASSWORD, "oldPassword": PASSWORD,
         "newPassword": PASSWORD, "verCode": "123456", "name": "患者9", "IDNo": people::id_number(9),
         "gender": people::gender(&people::id_number(9)), "birthday": people::birthday(&people::id_number(9))
@@ -383,7 +396,7 @@ async fn whatever_is_sent_is_answered_or_refused() -> io::Result<()> {
     for route in &routes {
         let mut let_in = false;
         for parameter in &route.parameters {
-            let token = if route.is_secured { Some(callers.token().await?) } else { None };
+            let token = if route.is_secured { Some(callers.token(route).await?) } else { None };
             for hostile in Hostile::all_for(parameter.place) {
                 let request = route.request(token.as_deref(), Some((parameter, &hostile)));
                 let asked = || format!("{} = {}", parameter.name, shortened(&hostile));
@@ -416,7 +429,7 @@ async fn a_body_that_is_none_is_refused_by_every_route() -> io::Result<()> {
     for route in routes(&usual).iter().filter(|route| route.method == "POST") {
         for (body, expected) in hostile_bodies() {
             let headers = if route.is_secured {
-                format!("token: {}\r\n", callers.token().await?)
+                format!("token: {}\r\n", callers.token(route).await?)
             } else {
                 String::new()
             };
@@ -450,7 +463,7 @@ async fn doubled_members_and_false_tokens_are_refused() -> io::Result<()> {
         let body: Vec<_> =
             route.parameters.iter().filter(|parameter| parameter.place == Place::Body).collect();
         for doubled in &body {
-            let token = if route.is_secured { Some(callers.token().await?) } else { None };
+            let token = if route.is_secured { Some(callers.token(route).await?) } else { None };
             let headers = token.map(|token| format!("token: {token}\r\n")).unwrap_or_default();
             let mut members: Vec<_> =
                 body.iter().map(|member| format!("\"{}\":{}", member.name, member.usual)).collect();
