@@ -70,7 +70,7 @@ fn new_schedule() -> Value {
     })
 }
 
-fn with(mut value: Value, changes: Value) -> Value {
+fn with(mut value: Value, changes: &Value) -> Value {
     for (name, change) in changes.as_object().expect("an object") {
         value[name] = change.clone();
     }
@@ -146,27 +146,27 @@ async fn a_schedule_is_added_once_and_can_be_booked() -> io::Result<()> {
     let detail = shown(&mut world.desk, &id).await?;
     let row = &detail["schedule"];
     assert_eq!((&row["fee"], &row["slots"], &row["desk_only_slots"]), (&json!(35.5), &json!(4), &json!(1)));
-    told(&mut world.desk, "", with(new_schedule(), json!({"fee": "36"}))).await?.ruled_out("401030");
+    told(&mut world.desk, "", with(new_schedule(), &json!({"fee": "36"}))).await?.ruled_out("401030");
 
     let mut patient = Patient::registered(&world.clinic, 1).await;
     let member = patient.add_member(1).await;
     let number: u64 = id.parse().expect("a number");
     patient.submit(number, 4, &member).await?.ruled_out("401004");
     patient.submit(number, 1, &member).await?.data();
-    let changed = with(new_schedule(), json!({"schedule_id": id, "fee": "40"}));
+    let changed = with(new_schedule(), &json!({"schedule_id": id, "fee": "40"}));
     told(&mut world.desk, "", changed).await?.ruled_out("401031");
     world.clinic.stop();
     Ok(())
 }
 
-/// Seen to fail when the lists were not told, so that the old day showed the schedule.
+/// Catches: an old price, an old slot, and a day that still shows the schedule which has left it.
 #[tokio::test]
 async fn an_empty_schedule_changes_and_is_booked_as_it_is_then() -> io::Result<()> {
     let mut world = open().await;
     let mut patient = Patient::registered(&world.clinic, 1).await;
     let member = patient.add_member(1).await;
     patient.presubmit(3001, 5).await?.data();
-    let changed = with(new_schedule(), json!({"schedule_id": "3001", "count": 2, "every_minutes": null}));
+    let changed = with(new_schedule(), &json!({"schedule_id": "3001", "count": 2, "every_minutes": null}));
     for _ in 0..2 {
         assert_eq!(told(&mut world.desk, "", changed.clone()).await?.data(), json!({"schedule_id": "3001"}));
     }
@@ -181,14 +181,14 @@ async fn an_empty_schedule_changes_and_is_booked_as_it_is_then() -> io::Result<(
     let booked = patient.submit(3001, 1, &member).await?.data();
     let booking = patient.book(booked["bookId"].as_str().expect("an id")).await?.data();
     assert_eq!(booking["bookfee"], json!(35.5));
-    let elsewhere = with(new_schedule(), json!({"schedule_id": "3004"}));
+    let elsewhere = with(new_schedule(), &json!({"schedule_id": "3004"}));
     told(&mut world.desk, "", elsewhere).await?.ruled_out("401030");
     world.clinic.stop();
     Ok(())
 }
 
-/// Each happens once however often it is said, and leaves one row of the audit trail. Seen to fail when a repeat wrote
-/// its audit row, and when the reason was not shown.
+/// Each happens once however often it is said, and leaves one row of the audit trail. Seen to fail when a move to where
+/// the schedule is already counted as one, and when the reason was not shown.
 #[tokio::test]
 async fn moving_extending_stopping_and_reopening_happen_once() -> io::Result<()> {
     let mut world = open().await;
@@ -261,14 +261,14 @@ fn audit_rows(folder: &Folder) -> Vec<String> {
     rows.iter().map(|(_, stored)| stored.record.action.name().to_owned()).collect()
 }
 
-/// Seen to fail when a substitute from another department was taken.
+/// Seen to fail when the place of the substitute was left to the commit, which then answered that the server is busy.
 #[tokio::test]
 async fn what_does_not_fit_the_timetable_is_refused() -> io::Result<()> {
     let mut world = open().await;
     let desk = &mut world.desk;
-    let add = |changes| {
+    let add = |changes: Value| {
         let usual = json!({"schedule_id": "3001", "first_serial_no": 6, "times": "07:10", "reason": "加号"});
-        with(usual, changes)
+        with(usual, &changes)
     };
     told(desk, "/add_slots", add(json!({"first_serial_no": 5}))).await?.ruled_out("401017");
     told(desk, "/add_slots", add(json!({"times": "07:03"}))).await?.ruled_out("401018");
@@ -283,27 +283,27 @@ async fn what_does_not_fit_the_timetable_is_refused() -> io::Result<()> {
     Ok(())
 }
 
-/// Seen to fail when the length of a reason and the range of days were not looked at.
+/// Seen to fail when the range of days was not looked at.
 #[tokio::test]
 async fn hostile_values_are_refused_and_change_nothing() -> io::Result<()> {
     let mut world = open().await;
     let desk = &mut world.desk;
     let long = "长".repeat(201);
     let wrong = [
-        ("", with(new_schedule(), json!({"date": day(-1).to_string()}))),
-        ("", with(new_schedule(), json!({"date": day(400).to_string()}))),
-        ("", with(new_schedule(), json!({"period": "am"}))),
-        ("", with(new_schedule(), json!({"period": "PM"}))),
-        ("", with(new_schedule(), json!({"type": 2}))),
-        ("", with(new_schedule(), json!({"fee": "1.005"}))),
-        ("", with(new_schedule(), json!({"fee": -1}))),
-        ("", with(new_schedule(), json!({"fee": [1]}))),
-        ("", with(new_schedule(), json!({"location": long}))),
-        ("", with(new_schedule(), json!({"location": "a\u{0}b"}))),
-        ("", with(new_schedule(), json!({"count": 3}))),
-        ("", with(new_schedule(), json!({"desk_only_slots": 5}))),
-        ("", with(new_schedule(), json!({"start": null}))),
-        ("", with(new_schedule(), json!({"schedule_id": "0"}))),
+        ("", with(new_schedule(), &json!({"date": day(-1).to_string()}))),
+        ("", with(new_schedule(), &json!({"date": day(400).to_string()}))),
+        ("", with(new_schedule(), &json!({"period": "am"}))),
+        ("", with(new_schedule(), &json!({"period": "PM"}))),
+        ("", with(new_schedule(), &json!({"type": 2}))),
+        ("", with(new_schedule(), &json!({"fee": "1.005"}))),
+        ("", with(new_schedule(), &json!({"fee": -1}))),
+        ("", with(new_schedule(), &json!({"fee": [1]}))),
+        ("", with(new_schedule(), &json!({"location": long}))),
+        ("", with(new_schedule(), &json!({"location": "a\u{0}b"}))),
+        ("", with(new_schedule(), &json!({"count": 3}))),
+        ("", with(new_schedule(), &json!({"desk_only_slots": 5}))),
+        ("", with(new_schedule(), &json!({"start": null}))),
+        ("", with(new_schedule(), &json!({"schedule_id": "0"}))),
         ("/stop", json!({"schedule_id": "3001"})),
         ("/stop", json!({"schedule_id": "3001", "reason": long})),
         ("/stop", json!({"schedule_id": "3001", "reason": "a\nb"})),
@@ -327,9 +327,9 @@ async fn hostile_values_are_refused_and_change_nothing() -> io::Result<()> {
         assert_eq!((answer.http, answer.status.as_str()), (400, "0001"), "{path} {body}");
     }
     let unknown = [
-        ("", with(new_schedule(), json!({"department_id": "999"}))),
-        ("", with(new_schedule(), json!({"doctor_id": "999"}))),
-        ("", with(new_schedule(), json!({"schedule_id": "39999"}))),
+        ("", with(new_schedule(), &json!({"department_id": "999"}))),
+        ("", with(new_schedule(), &json!({"doctor_id": "999"}))),
+        ("", with(new_schedule(), &json!({"schedule_id": "39999"}))),
         ("/stop", json!({"schedule_id": "39999", "reason": "x"})),
         ("/relocate", json!({"schedule_id": "39999", "location": "x"})),
         ("/relocate", json!({"schedule_id": "3001", "doctor_id": "999"})),
@@ -354,7 +354,8 @@ async fn hostile_values_are_refused_and_change_nothing() -> io::Result<()> {
     Ok(())
 }
 
-/// Seen to fail when the lists or `presubmit` asked the settings instead of the department.
+/// Seen to fail when the lists asked the clinic instead of the department, and when a policy was kept after the record
+/// that it came from had changed.
 #[tokio::test]
 async fn schedules_are_released_when_the_clinic_or_the_department_says() -> io::Result<()> {
     let mut world = open().await;

@@ -148,7 +148,8 @@ async fn who_added_slots_and_why_is_kept() {
     assert!(notes.iter().all(|(note, why)| note.by == staff() && *why == Some(reason())));
 }
 
-/// Catches: a change that the lists or the actor do not see, a place that stays taken, and holds that outlive it.
+/// Catches: a place that stays taken, and holds that outlive the change. Seen to fail when the actor did not hear of the
+/// change, and when the day that the schedule had left still named it.
 #[actix::test]
 async fn an_empty_schedule_changes_for_everybody_at_once() {
     let crew = Crew::start(size());
@@ -245,7 +246,7 @@ async fn of_a_change_and_bookings_at_the_same_time_one_sees_the_other() {
     }
 }
 
-/// Catches: an actor that asks the settings alone, and a department's word that holds for another.
+/// Catches: a department's word that holds for another. Seen to fail when the actor asked for the clinic's policy only.
 #[actix::test]
 async fn a_clinic_and_a_department_release_their_schedules_when_they_say() {
     let crew = Crew::start(size());
