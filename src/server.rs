@@ -11,8 +11,8 @@ use std::time::Duration;
 use actix::Actor;
 use actix_web::web;
 use actors::{
-    Availability, Clock, ClockActor, DirectoryConfig, Due, IndexError, PatientIndex, ScheduleDirectory,
-    SystemClock,
+    Availability, Clock, ClockActor, DayBook, DirectoryConfig, Due, IndexError, PatientIndex,
+    ScheduleDirectory, SystemClock,
 };
 use domain::Timestamp;
 use storage::{
@@ -198,6 +198,7 @@ pub struct Prepared {
     tokens: Tokens,
     availability: Arc<Availability>,
     patients: Arc<PatientIndex>,
+    day_book: Arc<DayBook>,
     sms: Sms,
     metrics: Arc<Metrics>,
     pictures: Pictures,
@@ -220,7 +221,9 @@ impl Prepared {
         let availability = Arc::new(Availability::new(settings.zone()));
         let shown = actors::hydrate(&storage, &availability, clock.now())?;
         let patients = Arc::new(PatientIndex::hydrate(storage.clone(), Arc::clone(&vault))?);
-        tracing::info!(schedules = shown, patients = patients.len(), "filled the lists");
+        let day_book = Arc::new(DayBook::new());
+        let bookings = day_book.fill(&storage)?;
+        tracing::info!(schedules = shown, patients = patients.len(), bookings, "filled the lists");
         let sms = match (&settings.sms.provider, &settings.sms.webhook_url) {
             (SmsProvider::Webhook, Some(url)) => Sms::webhook(url.as_str())?,
             (SmsProvider::Console, _) => Sms::Console,
@@ -229,7 +232,19 @@ impl Prepared {
         };
         let pictures = pictures(settings, &storage, &vault)?;
         let settings = settings.clone();
-        Ok(Self { settings, storage, clock, vault, tokens, availability, patients, sms, metrics, pictures })
+        Ok(Self {
+            settings,
+            storage,
+            clock,
+            vault,
+            tokens,
+            availability,
+            day_book,
+            patients,
+            sms,
+            metrics,
+            pictures,
+        })
     }
 
     /// Starts the threads of the actors. Call it once, inside an actix system.
@@ -245,6 +260,7 @@ impl Prepared {
             clock: Arc::clone(&self.clock),
             policy: policy.clone(),
             availability: Arc::clone(&self.availability),
+            day_book: Arc::clone(&self.day_book),
             max_waiting: MAX_WAITING,
             arbiters: cores.div_ceil(2),
             idle_after: IDLE_AFTER,
@@ -260,6 +276,7 @@ impl Prepared {
             directory,
             availability: self.availability,
             patients: self.patients,
+            day_book: self.day_book,
             policy,
             tokens: self.tokens,
             passwords: PasswordHasher::new(cores, MAX_WAITING_PASSWORDS),

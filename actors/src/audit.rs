@@ -32,6 +32,13 @@ impl AuditRow {
         Ok(Self { key: keys::audit(tenant, row), record })
     }
 
+    /// The same row about what has its number only now.
+    #[must_use]
+    pub(crate) fn about(mut self, object: u64) -> Self {
+        self.record.object = Some(object);
+        self
+    }
+
     /// Adds the row to the commit that it tells of.
     pub fn put(&self, commit: &mut Commit) {
         commit.put_expiring(&self.key, &self.record, self.record.at.plus(KEPT));

@@ -1,8 +1,8 @@
 //! From a request to a decision and, where something is to be written, the commit that carries it.
 
 use domain::{
-    BookingCode, BookingId, Command, Decision, Event, MemberId, NewBooking, PatientFacts, PatientId, Policy,
-    Presubmit, Rejection, Reply, Schedule, ScheduleState, Submit, TenantId, Timestamp, UserId,
+    Booking, BookingCode, BookingId, Command, Decision, Event, MemberId, NewBooking, PatientFacts, PatientId,
+    Policy, Presubmit, Rejection, Reply, Schedule, ScheduleState, Submit, TenantId, Timestamp, UserId,
 };
 use storage::records::{ActiveRecord, IdemRecord, MembersRecord, NoShowRecord};
 use storage::{Commit, Key, ReadError, Sequence, Version, keys};
@@ -137,6 +137,13 @@ fn submit(
             guards.active.push(active);
             (booker, patient)
         }
+        Booker::DeskForMember { user, member, patient } => {
+            let active = read_active(setting, user)?;
+            let found = read_member(setting, &mut guards, user, member)?.filter(|found| *found == patient);
+            let booker = domain::Booker::DeskForMember { user, member, active: active.count(setting) };
+            guards.active.push(active);
+            (booker, found)
+        }
         Booker::Desk { staff, patient } => {
             let key = keys::patient(setting.tenant(), patient);
             let version = setting.shared.storage.version(&key)?;
@@ -188,15 +195,18 @@ fn to_verdict(
         written.commit.require_version(&repeat.key, repeat.replaces);
         written.commit.put_expiring(&repeat.key, &record, repeat.expires_at);
     }
+    let booked = events.iter().find_map(|event| match event {
+        Event::Booked(booking) => Some(booking),
+        _ => None,
+    });
     if let Some(row) = ask.audit
         && !events.is_empty()
     {
+        // Whoever books cannot tell the number of the booking beforehand.
+        let row = booked.map_or(row, |booking| row.about(booking.id.get()));
         row.put(&mut written.commit);
     }
-    let booked_by = events.iter().find_map(|event| match event {
-        Event::Booked(booking) => booking.user(),
-        _ => None,
-    });
+    let booked_by = booked.and_then(Booking::user);
     let wrote_schedule_record = written.wrote_schedule_record;
     Ok(Verdict::Commit {
         planned: Planned { events, reply, wrote_schedule_record, booked_by },

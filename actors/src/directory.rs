@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, oneshot};
 use crate::audit::AuditRow;
 use crate::availability::Availability;
 use crate::clock::Clock;
+use crate::day_book::DayBook;
 use crate::holds::HoldLedger;
 use crate::loading::LoadError;
 use crate::openings::Openings;
@@ -44,6 +45,8 @@ pub struct DirectoryConfig {
     pub policy: Policy,
     /// The counts that the lists show; kept up to date by the actors.
     pub availability: Arc<Availability>,
+    /// Which bookings there are of a day; added to by the actors.
+    pub day_book: Arc<DayBook>,
     /// Requests that may wait at once, over all schedules; more are refused with [`AskError::Busy`].
     pub max_waiting: usize,
     /// Threads that run actors.
@@ -64,6 +67,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) openings: Openings,
     pub(crate) availability: Arc<Availability>,
+    pub(crate) day_book: Arc<DayBook>,
     pub(crate) holds: HoldLedger,
     pub(crate) idle_after: std::time::Duration,
     on_broken: Box<dyn Fn(&LoadError) + Send + Sync>,
@@ -121,6 +125,7 @@ impl ScheduleDirectory {
                 sequences: config.sequences,
                 clock: config.clock,
                 availability: config.availability,
+                day_book: config.day_book,
                 holds: HoldLedger::default(),
                 idle_after: config.idle_after,
                 on_broken: config.on_broken,

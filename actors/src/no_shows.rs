@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use domain::{Date, NoShow, Status, TenantId, Timestamp};
-use storage::records::MetaRecord;
+use domain::{Date, NoShow, PatientId, Policy, Status, TenantId, Timestamp};
+use storage::records::{MetaRecord, NoShowRecord};
 use storage::{Commit, ReadError, Scan, Storage, keys};
 
 use crate::directory::{ScheduleDirectory, Target, Terms};
@@ -31,6 +31,69 @@ pub async fn mark_no_shows(
         }
     }
     Ok(marked)
+}
+
+/// A patient whom missed visits bar from booking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ban {
+    /// The patient.
+    pub patient: PatientId,
+    /// The days of the missed visits, as far back as they count, oldest first.
+    pub missed: Vec<Date>,
+    /// The first day on which the patient may book again.
+    pub until: Date,
+}
+
+/// Who is barred at this moment: who is barred longest first, then by number.
+///
+/// # Errors
+/// [`ReadError`]
+pub fn bans(
+    storage: &Storage,
+    tenant: TenantId,
+    policy: &Policy,
+    now: Timestamp,
+) -> Result<Vec<Ban>, ReadError> {
+    let mut bans = Vec::new();
+    for (key, stored) in storage.scan(&keys::no_shows(tenant), Scan::ALL)? {
+        let until = barred_until(&stored.record, policy, now);
+        if let (Some(patient), Some(until)) = (keys::patient_id(&key), until) {
+            let mut missed: Vec<_> = stored.record.misses.iter().map(|miss| miss.date).collect();
+            missed.sort_unstable();
+            bans.push(Ban { patient, missed, until });
+        }
+    }
+    bans.sort_unstable_by_key(|ban| (std::cmp::Reverse(ban.until), ban.patient));
+    Ok(bans)
+}
+
+/// The commit that lets a patient book again, under the condition that nothing has changed meanwhile; `None` when the
+/// patient is not barred.
+///
+/// The clinic forgives the missed visits with the ban: they no longer count, so that the next one begins a new count
+/// instead of barring the patient at once. Their bookings stay missed. The record stays too, without misses: it keeps
+/// the patient's file from being erased.
+///
+/// # Errors
+/// [`ReadError`]
+pub fn lift_ban(
+    storage: &Storage,
+    tenant: TenantId,
+    patient: PatientId,
+    (policy, now): (&Policy, Timestamp),
+) -> Result<Option<Commit>, ReadError> {
+    let key = keys::no_show(tenant, patient);
+    let Some(stored) = storage.get(&key)? else { return Ok(None) };
+    if barred_until(&stored.record, policy, now).is_none() {
+        return Ok(None);
+    }
+    let mut commit = Commit::new();
+    commit.require_version(&key, stored.version).put(&key, &NoShowRecord::default());
+    Ok(Some(commit))
+}
+
+fn barred_until(record: &NoShowRecord, policy: &Policy, now: Timestamp) -> Option<Date> {
+    record.banned_until.filter(|until| policy.no_show.bars(*until, policy.zone.date_of(now)))
 }
 
 struct Marking<'a> {

@@ -69,7 +69,10 @@ impl Request {
     /// The account whose live bookings the request changes, where an account asks.
     pub(crate) fn account(&self) -> Option<UserId> {
         match self {
-            Self::Submit { booker: Booker::Account { user, .. }, .. } => Some(*user),
+            Self::Submit {
+                booker: Booker::Account { user, .. } | Booker::DeskForMember { user, .. },
+                ..
+            } => Some(*user),
             Self::Cancel(Cancel { by: CancelBy::Patient(user), .. }) => Some(*user),
             Self::Presubmit { .. }
             | Self::Submit { booker: Booker::Desk { .. }, .. }
@@ -95,6 +98,15 @@ pub enum Booker {
         user: UserId,
         /// The member (就诊人) of that account.
         member: MemberId,
+    },
+    /// A member of an account, booked by the front desk.
+    DeskForMember {
+        /// The account.
+        user: UserId,
+        /// The member (就诊人) of that account.
+        member: MemberId,
+        /// The patient that the member must be.
+        patient: PatientId,
     },
     /// A patient, booked by the front desk.
     Desk {

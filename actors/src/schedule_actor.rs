@@ -284,6 +284,11 @@ impl ScheduleActor {
         if let Some(user) = planned.booked_by {
             self.shared.holds.end(self.target.tenant, user, self.target.schedule);
         }
+        for event in &planned.events {
+            if let Event::Booked(booking) = event {
+                self.shared.day_book.enter(self.target.tenant, booking);
+            }
+        }
         if let Some(loaded) = self.loaded.as_mut() {
             loaded.apply(&planned.events, planned.wrote_schedule_record, seq);
         }
@@ -344,6 +349,10 @@ fn loaded_state<'a>(
             fresh.keep_holds_of(&before.state, now);
         }
         shared.availability.show(target.tenant, &fresh.state);
+        // An actor that died after its commit has not entered the booking.
+        for booking in fresh.state.bookings() {
+            shared.day_book.enter(target.tenant, booking);
+        }
         *loaded = Some(fresh);
     }
     let Some(loaded) = loaded.as_mut() else { unreachable!("loaded just above") };

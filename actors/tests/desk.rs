@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use actors::{AskError, Booker, Request};
 use domain::{
-    AddSlots, BookingId, Cancel, CancelBy, Channel, Charge, CheckIn, Correct, DoctorId, NoShow, Paid, Reason,
-    Rejection, Relocate, Reopen, Reply, SlotPlan, StaffId, Status, Stop, TimeOfDay,
+    AddSlots, BookingId, Cancel, CancelBy, Channel, Charge, CheckIn, Correct, DoctorId, NoShow, Paid, PaidBy,
+    Reason, Rejection, Relocate, Reopen, Reply, Schedule, SlotPlan, StaffId, Status, Stop, TimeOfDay,
 };
 use seeding::crew::Crew;
 use seeding::{Size, member_id, morning, schedule_id, serial, tenant, user_id};
@@ -88,7 +88,7 @@ async fn a_stopped_schedule_loses_its_bookings_in_one_commit() {
     let booker = Booker::Account { user: user_id(0), member: member_id(0, 1) };
     let second = crew.ask(0, Request::Submit { booker, serial: serial(9) }).await;
     let Ok(Reply::Booked(second)) = second else { panic!("{second:?}") };
-    crew.done(0, Request::Paid(Paid { booking: second, paid_at: morning() })).await;
+    crew.done(0, Request::Paid(Paid { booking: second, paid_at: morning(), by: PaidBy::Provider })).await;
     let seq = crew.storage.status().seq.get();
     crew.done(0, Request::Stop(Stop { staff: staff(), reason: reason() })).await;
     assert_eq!(crew.storage.status().seq.get(), seq + 1, "one commit");
@@ -105,7 +105,7 @@ async fn a_stopped_schedule_loses_its_bookings_in_one_commit() {
 async fn a_paid_visit_is_to_come_until_the_patient_is_at_the_desk() {
     let crew = Crew::start(size());
     let booking = crew.submit(0, 1, 0).await.expect("free");
-    crew.done(0, Request::Paid(Paid { booking, paid_at: morning() })).await;
+    crew.done(0, Request::Paid(Paid { booking, paid_at: morning(), by: PaidBy::Provider })).await;
     let paid = crew.stored(0, booking);
     assert!(matches!(paid.status, Status::Registered { .. }) && paid.charge == Charge::Paid);
     assert_eq!(crew.active(0), 1);
@@ -179,4 +179,101 @@ async fn missed_visits_are_marked_after_their_day_and_bar_the_patient() {
     let correct = Correct { booking: missed[1], staff: staff(), reason: reason() };
     crew.done(1, Request::Correct(correct)).await;
     assert_eq!(barred(), None, "one missed visit is below the limit");
+}
+
+/// Seen to catch: a lifted ban whose missed visits stay, so that the next one bars the patient again.
+#[actix::test]
+async fn a_lifted_ban_forgives_the_missed_visits_that_led_to_it() {
+    let policy = domain::Policy {
+        no_show: domain::NoShowPolicy { limit: 2, window_days: 30, ban_days: 10 },
+        ..seeding::policy()
+    };
+    let crew = Crew::start_with(size(), policy.clone());
+    let doctor = DoctorId::new(2050).expect("an id");
+    let later =
+        Schedule { date: seeding::today().saturating_add_days(4), ..seeding::schedule(10, doctor, 5) };
+    actors::add_schedule(&crew.storage, &crew.availability, tenant(), (later, None)).await.expect("added");
+    for schedule in [0, 1] {
+        crew.submit(schedule, 1, 0).await.expect("free");
+    }
+    let now = || morning().plus(ONE_DAY * 2);
+    crew.clock.advance(ONE_DAY * 2);
+    actors::mark_no_shows(&crew.storage, &crew.directory, now()).await.expect("marked");
+    let patient = seeding::patient_id(0, 0);
+    let bans = |now| actors::bans(&crew.storage, tenant(), &policy, now).expect("readable");
+    let day = seeding::today().saturating_add_days(1);
+    let until = seeding::today().saturating_add_days(12);
+    assert_eq!(bans(now()), [actors::Ban { patient, missed: vec![day, day], until }]);
+    assert_eq!(bans(morning().plus(ONE_DAY * 12)), [], "it ends by itself");
+    assert_eq!(crew.submit(10, 1, 0).await, Err(AskError::Rejected(Rejection::Barred)));
+
+    let lift = || actors::lift_ban(&crew.storage, tenant(), patient, (&policy, now())).expect("readable");
+    crew.storage.commit(lift().expect("barred")).await.expect("written");
+    assert!(lift().is_none(), "nothing is left to lift");
+    assert_eq!(bans(now()), []);
+    crew.submit(10, 1, 0).await.expect("no longer barred");
+
+    crew.clock.advance(ONE_DAY * 3);
+    actors::mark_no_shows(&crew.storage, &crew.directory, morning().plus(ONE_DAY * 5)).await.expect("marked");
+    let stored = crew.storage.get(&keys::no_show(tenant(), patient)).expect("readable").expect("missed one");
+    assert_eq!((stored.record.misses.len(), stored.record.banned_until), (1, None), "one is below the limit");
+}
+
+/// A visit that was missed can be corrected for seven days, by the clock of the server.
+#[actix::test]
+async fn a_missed_visit_can_be_corrected_for_seven_days() {
+    let crew = Crew::start(size());
+    let early = crew.submit(0, 1, 0).await.expect("free");
+    let late = crew.submit(0, 2, 1).await.expect("free");
+    crew.clock.advance(ONE_DAY * 2);
+    actors::mark_no_shows(&crew.storage, &crew.directory, morning().plus(ONE_DAY * 2)).await.expect("marked");
+    let correct = |booking| Request::Correct(Correct { booking, staff: staff(), reason: reason() });
+    crew.clock.advance(ONE_DAY * 7);
+    crew.done(0, correct(early)).await;
+    assert!(matches!(crew.stored(0, early).status, Status::Registered { .. }));
+    crew.clock.advance(Duration::from_millis(1));
+    let refused = crew.ask(0, correct(late)).await;
+    assert_eq!(refused, Err(AskError::Rejected(Rejection::CorrectionTooLate)));
+}
+
+/// Seen to catch: a book that the desk's bookings are not entered into, one that a restart leaves empty, and a booking
+/// for a member whose patient was not compared.
+#[actix::test]
+async fn the_day_book_knows_who_booked_and_survives_a_restart() {
+    let crew = Crew::start(size());
+    let by_account = crew.submit(0, 1, 0).await.expect("free");
+    let for_member = |patient| {
+        let booker = Booker::DeskForMember { user: user_id(1), member: member_id(1, 0), patient };
+        Request::Submit { booker, serial: serial(2) }
+    };
+    let of_another = crew.ask(0, for_member(seeding::patient_id(2, 0))).await;
+    assert_eq!(of_another, Err(AskError::Rejected(Rejection::MemberUnknown)));
+    let booked = crew.ask(0, for_member(seeding::patient_id(1, 0))).await;
+    let Ok(Reply::Booked(for_member_id)) = booked else { panic!("{booked:?}") };
+    assert_eq!(crew.ask(0, for_member(seeding::patient_id(1, 0))).await, booked, "a repeat");
+    assert_eq!(crew.active(1), 1, "it counts for the account");
+    let cancel = Request::Cancel(Cancel { booking: by_account, by: CancelBy::Staff(staff()) });
+    crew.done(0, cancel).await;
+
+    let day = seeding::today().saturating_add_days(1);
+    let restarted = actors::DayBook::new();
+    restarted.fill(&crew.storage).expect("readable");
+    for book in [&*crew.day_book, &restarted] {
+        let owners: Vec<_> =
+            book.of_days(tenant(), day..=day).iter().map(|entry| (entry.booking, entry.owner)).collect();
+        let expected = [
+            (by_account, BookingOwner::Account(user_id(0))),
+            (for_member_id, BookingOwner::Account(user_id(1))),
+        ];
+        assert_eq!(owners, expected, "cancelled ones too");
+        let seen = |patient, doctor| {
+            let doctor = DoctorId::new(doctor).expect("an id");
+            book.has_booking_with(&crew.storage, tenant(), patient, doctor).expect("readable")
+        };
+        let (own, stranger) = (seeding::patient_id(1, 0), seeding::patient_id(2, 0));
+        assert_eq!([seen(own, 2001), seen(own, 2002), seen(stranger, 2001)], [true, false, false]);
+        let doctor = DoctorId::new(2001).expect("an id");
+        let patients = book.patients_of(&crew.storage, tenant(), doctor).expect("readable");
+        assert_eq!(patients, [own, seeding::patient_id(0, 0)].into());
+    }
 }

@@ -79,6 +79,16 @@ pub enum Booker {
         /// Who sits there.
         staff: StaffId,
     },
+    /// The desk, on behalf of a member of an account: the booking is the account's, as if it had booked itself, so
+    /// that its limit holds and its own hold lets it pass; but slots for the desk alone are given out too.
+    DeskForMember {
+        /// The account.
+        user: UserId,
+        /// The member.
+        member: MemberId,
+        /// How many live bookings the account has.
+        active: u16,
+    },
 }
 
 /// What the rules need to know of a patient beyond the schedule.
@@ -140,6 +150,17 @@ pub struct Paid {
     pub booking: BookingId,
     /// When it was paid, by the word of whoever took the money.
     pub paid_at: Timestamp,
+    /// Who took the money.
+    pub by: PaidBy,
+}
+
+/// Who took the money for a booking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PaidBy {
+    /// A payment provider, some time ago: it cannot be refused any more.
+    Provider,
+    /// The desk is about to take cash (现金): what the booking cannot take is refused and stays with the patient.
+    Desk(StaffId),
 }
 
 /// The patient did not turn up (爽约).

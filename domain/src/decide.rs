@@ -67,7 +67,7 @@ impl ScheduleState {
             Command::Submit(submit) => self.submit(submit, now, policy),
             Command::Cancel(cancel) => self.cancel(cancel, now, policy),
             Command::CheckIn(check_in) => self.check_in(check_in, now),
-            Command::Paid(paid) => Ok(self.paid(paid, now)),
+            Command::Paid(paid) => self.paid(paid, now),
             Command::NoShow(no_show) => self.no_show(no_show, now, policy),
             Command::Correct(correct) => self.correct(correct, now),
             Command::AddSlots(add_slots) => self.add_slots(add_slots, now),

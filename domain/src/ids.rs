@@ -150,6 +150,11 @@ impl BookingCode {
         Ok(Self(value))
     }
 
+    /// Reads ASCII decimal digits, with the leading zeros that it is shown with or without them.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        Self::new(u32::try_from(parse_digits(text)?).map_err(|_| IdError::OutOfRange)?)
+    }
+
     /// The number itself.
     pub const fn get(self) -> u32 {
         self.0

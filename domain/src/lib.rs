@@ -33,8 +33,8 @@ mod zone;
 
 pub use booking::{Booking, Canceller, Charge, Owner, Status};
 pub use command::{
-    AddSlots, Booker, Cancel, CancelBy, CheckIn, Command, Correct, NewBooking, NoShow, Paid, PatientFacts,
-    Presubmit, Reason, ReasonError, Relocate, Reopen, Stop, Submit,
+    AddSlots, Booker, Cancel, CancelBy, CheckIn, Command, Correct, NewBooking, NoShow, Paid, PaidBy,
+    PatientFacts, Presubmit, Reason, ReasonError, Relocate, Reopen, Stop, Submit,
 };
 pub use decide::{Decision, Reply};
 pub use event::Event;

@@ -70,6 +70,12 @@ pub struct NoShowPolicy {
 }
 
 impl NoShowPolicy {
+    /// Whether who was barred until that day is barred today. A policy that bars nobody any more frees those it
+    /// has barred.
+    pub fn bars(&self, until: Date, today: Date) -> bool {
+        self.limit > 0 && today < until
+    }
+
     /// The first day on which a patient may book again, if the visits missed up to `today` bar
     /// the patient from today on. A visit counts while it is less than `window_days` old.
     pub fn barred_until(&self, missed: impl IntoIterator<Item = Date>, today: Date) -> Option<Date> {
@@ -112,6 +118,15 @@ mod tests {
         let policy = NoShowPolicy { limit: 0, window_days: 10, ban_days: 30 };
         let today = Date::parse("2026-05-11").unwrap();
         assert_eq!(policy.barred_until(days(&["2026-05-10"; 9]), today), None);
+    }
+
+    #[test]
+    fn a_ban_ends_with_its_day_or_with_its_policy() {
+        let bans = NoShowPolicy { limit: 2, window_days: 10, ban_days: 30 };
+        let [yesterday, today, tomorrow] =
+            ["2026-05-10", "2026-05-11", "2026-05-12"].map(|text| Date::parse(text).unwrap());
+        assert_eq!([yesterday, today, tomorrow].map(|until| bans.bars(until, today)), [false, false, true]);
+        assert!(!NoShowPolicy { limit: 0, ..bans }.bars(tomorrow, today));
     }
 
     #[test]

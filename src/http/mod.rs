@@ -16,6 +16,7 @@ pub mod departments;
 pub mod doctors;
 pub mod envelope;
 pub mod error;
+pub mod front_desk;
 pub mod health;
 pub mod idempotency;
 pub mod limits;

@@ -19,8 +19,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::error::{ApiError, Retry, Row, TABLE};
 use super::{
-    accounts, barcodes, bookings, clinic_info, departments, doctors, health, members, patients, pictures,
-    profile, schedules, staff, templates, timetable,
+    accounts, barcodes, bookings, clinic_info, departments, doctors, front_desk, health, members, patients,
+    pictures, profile, schedules, staff, templates, timetable,
 };
 
 /// A success in JSON.
@@ -146,6 +146,18 @@ struct Failure {
         timetable::notifications::list,
 
         // The front desk.
+        front_desk::lists::list,
+        front_desk::lists::one,
+        front_desk::behalf::book,
+        front_desk::acts::check_in,
+        front_desk::acts::cash_paid,
+        front_desk::acts::cancel,
+        front_desk::acts::correct,
+        front_desk::export::csv,
+        front_desk::export::print,
+        front_desk::bans::list,
+        front_desk::bans::lift,
+        front_desk::statistics::show,
 
         pictures::post_object::post_object,
         pictures::show,

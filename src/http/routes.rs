@@ -5,8 +5,8 @@ use actix_web::web::{self, ServiceConfig, resource};
 use actix_web::{FromRequest, Handler, Resource, Responder, Route};
 
 use super::{
-    accounts, barcodes, bookings, clinic_info, departments, doctors, health, members, openapi, patients,
-    pictures, profile, schedules, staff, templates, timetable,
+    accounts, barcodes, bookings, clinic_info, departments, doctors, front_desk, health, members, openapi,
+    patients, pictures, profile, schedules, staff, templates, timetable,
 };
 
 /// A method on a path, and its handler.
@@ -133,6 +133,18 @@ pub fn contract() -> Vec<Endpoint> {
         get("/manager_service/notifications", timetable::notifications::list),
 
         // The front desk.
+        get("/manager_service/bookings", front_desk::lists::list),
+        get("/manager_service/booking", front_desk::lists::one),
+        post("/manager_service/booking", front_desk::behalf::book),
+        post("/manager_service/booking/check_in", front_desk::acts::check_in),
+        post("/manager_service/booking/cash_paid", front_desk::acts::cash_paid),
+        post("/manager_service/booking/cancel", front_desk::acts::cancel),
+        post("/manager_service/booking/correct", front_desk::acts::correct),
+        get("/manager_service/bookings/csv", front_desk::export::csv),
+        get("/manager_service/bookings/print", front_desk::export::print),
+        get("/manager_service/bans", front_desk::bans::list),
+        post("/manager_service/ban/lift", front_desk::bans::lift),
+        get("/manager_service/statistics", front_desk::statistics::show),
     ]
 }
 

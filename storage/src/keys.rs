@@ -348,6 +348,12 @@ pub fn no_show(tenant: TenantId, patient: PatientId) -> Key<NoShowRecord> {
     Key::new(of(tenant, Table::NoShow).with(id(patient.get())))
 }
 
+/// The missed visits of all patients of a tenant.
+#[must_use]
+pub fn no_shows(tenant: TenantId) -> KeyRange<NoShowRecord> {
+    KeyRange::prefix(of(tenant, Table::NoShow))
+}
+
 /// An upload that was permitted and has not arrived yet.
 #[must_use]
 pub fn upload(tenant: TenantId, picture: &PictureId) -> Key<UploadRecord> {

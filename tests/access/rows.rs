@@ -83,6 +83,9 @@ pub struct Ids {
     pub patient: String,
     /// A label of the clinic.
     pub label: String,
+    /// A booking of another account, for the desk to do with as it likes, and its patient.
+    pub desk_booking: String,
+    pub desk_patient: String,
     pub phone: String,
     pub code: String,
     /// The code that was sent to the leaver's phone.
@@ -159,18 +162,18 @@ pub const STAFF: &[Row] = &[
     row("GET", "/manager_service/departments", Who::Staff, |_| query(String::new())),
     row("POST", "/manager_service/department", Who::Admin, |_| body(json!({"name": "新科室"}))),
     row("GET", "/manager_service/doctors", Who::Staff, |_| query(String::new())),
-    managed("POST", "/manager_service/doctor", Who::Admin, |ids| body(json!({"doctor_id": ids.doctor, "name": "医生2001", "departments": [DEPARTMENT]}))),
+    named("POST", "/manager_service/doctor", Who::Admin, |ids| body(json!({"doctor_id": ids.doctor, "name": "医生2001", "departments": [DEPARTMENT]}))),
     row("GET", "/manager_service/doctor_list", Who::LoggedIn, |_| query("page_num=1&page_size=10".to_owned())),
     row("POST", "/wechat/service_info", Who::Admin, |_| body(json!({"appo_notice": "请提前十分钟到", "phone": "010-1"}))),
     row("GET", "/manager_service/templates", Who::Desk, |_| query(String::new())),
-    managed("POST", "/manager_service/template", Who::Desk, |ids| body(json!({
+    named("POST", "/manager_service/template", Who::Desk, |ids| body(json!({
         "department_id": DEPARTMENT, "doctor_id": ids.doctor, "weekday": 1, "period": "AM", "start": "08:00", "end": "12:00",
         "slot_count": 10, "type": 1, "fee": 50, "valid_from": day(0).to_string()
     }))),
-    managed("POST", "/manager_service/template/del", Who::Desk, |ids| body(json!({"template_id": ids.template}))),
+    named("POST", "/manager_service/template/del", Who::Desk, |ids| body(json!({"template_id": ids.template}))),
     row("GET", "/manager_service/exceptions", Who::Desk, |_| query(String::new())),
-    managed("POST", "/manager_service/exception", Who::Desk, |ids| body(json!({"doctor_id": ids.doctor, "from": day(60).to_string()}))),
-    managed("POST", "/manager_service/exception/del", Who::Desk, |ids| body(json!({"exception_id": ids.exception}))),
+    named("POST", "/manager_service/exception", Who::Desk, |ids| body(json!({"doctor_id": ids.doctor, "from": day(60).to_string()}))),
+    named("POST", "/manager_service/exception/del", Who::Desk, |ids| body(json!({"exception_id": ids.exception}))),
     row("POST", "/manager_service/generate", Who::Desk, |_| body(json!({}))),
 
     // Schedules.
@@ -186,6 +189,18 @@ pub const STAFF: &[Row] = &[
     row("GET", "/manager_service/notifications", Who::Desk, |_| query(String::new())),
 
     // The front desk.
+    row("GET", "/manager_service/bookings", Who::Staff, |_| query(format!("from={}", day(2)))),
+    named("GET", "/manager_service/booking", Who::Staff, |ids| query(format!("book_id={}", ids.desk_booking))),
+    named("POST", "/manager_service/booking/check_in", Who::Desk, |ids| body(json!({"book_id": ids.desk_booking}))),
+    named("POST", "/manager_service/booking/cash_paid", Who::Desk, |ids| body(json!({"book_id": ids.desk_booking}))),
+    named("POST", "/manager_service/booking/correct", Who::Desk, |ids| body(json!({"book_id": ids.desk_booking, "reason": "已就诊"}))),
+    named("POST", "/manager_service/booking/cancel", Who::Desk, |ids| body(json!({"book_id": ids.desk_booking}))),
+    named("POST", "/manager_service/booking", Who::Desk, |ids| body(json!({"schedule_id": ids.schedule, "serial_no": 5, "pati_id": ids.desk_patient}))),
+    Row { is_file: true, ..row("GET", "/manager_service/bookings/csv", Who::Desk, |_| query(format!("date={}", day(2)))) },
+    Row { is_file: true, ..row("GET", "/manager_service/bookings/print", Who::Desk, |_| query(format!("date={}", day(2)))) },
+    row("GET", "/manager_service/bans", Who::Desk, |_| query(String::new())),
+    named("POST", "/manager_service/ban/lift", Who::Desk, |ids| body(json!({"pati_id": ids.desk_patient}))),
+    row("GET", "/manager_service/statistics", Who::Staff, |_| query(String::new())),
 ];
 
 pub const fn row(method: &'static str, path: &'static str, who: Who, call: fn(&Ids) -> Call) -> Row {
@@ -198,7 +213,7 @@ const fn owned(method: &'static str, path: &'static str, call: fn(&Ids) -> Call)
 }
 
 /// A route of the staff whose call names something that belongs to the clinic.
-const fn managed(method: &'static str, path: &'static str, who: Who, call: fn(&Ids) -> Call) -> Row {
+const fn named(method: &'static str, path: &'static str, who: Who, call: fn(&Ids) -> Call) -> Row {
     Row { owned: true, ..row(method, path, who, call) }
 }
 

@@ -68,7 +68,11 @@ impl World {
         let second_member = owner.add_member(4).await;
         let leaver = Patient::registered(&clinic, LEAVER).await.token().to_owned();
         let guest = Patient::registered(&clinic, 8).await.token().to_owned();
-        let neighbour = Patient::registered(&clinic, 2).await.token().to_owned();
+        let mut neighbour = Patient::registered(&clinic, 2).await;
+        let neighbours = neighbour.add_member(2).await;
+        let desk_booking = neighbour.submit(3001, 4, &neighbours).await?.data()["bookId"].clone();
+        let desk_patient = neighbour.members().await?.data()[0]["bindPatiId"].clone();
+        let text = |id: Value| id.as_str().expect("an id").to_owned();
         let stranger = register_in_second_clinic(&clinic, &mut client).await?;
         let phone = people::phone(9);
         let no_code = "000000".to_owned();
@@ -87,6 +91,8 @@ impl World {
             booking,
             patient,
             label,
+            desk_booking: text(desk_booking),
+            desk_patient: text(desk_patient),
             phone,
             code: no_code.clone(),
             leaver_code: no_code,
@@ -103,7 +109,7 @@ impl World {
             owner: owner.token().to_owned(),
             leaver,
             guest,
-            neighbour,
+            neighbour: neighbour.token().to_owned(),
             stranger,
             admin,
             desk,
@@ -209,6 +215,8 @@ impl World {
             exception: nowhere(),
             patient: nowhere(),
             label: nowhere(),
+            desk_booking: nowhere(),
+            desk_patient: nowhere(),
             ..ids.clone()
         };
         let others = match row.who {

@@ -14,5 +14,6 @@ pub mod privacy;
 pub mod random;
 pub mod shape;
 pub mod staff;
+pub mod store;
 pub mod town;
 pub mod wire;

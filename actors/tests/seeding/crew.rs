@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actors::{
-    AskError, Availability, Booker, Clock, DirectoryConfig, ManualClock, Request, ScheduleDirectory, Target,
-    Terms,
+    AskError, Availability, Booker, Clock, DayBook, DirectoryConfig, ManualClock, Request, ScheduleDirectory,
+    Target, Terms,
 };
 use domain::{BookingId, Policy, Reply, Timestamp};
 use storage::{Sequences, Storage, Vault};
@@ -19,6 +19,7 @@ pub struct Crew {
     pub vault: Arc<Vault>,
     pub directory: ScheduleDirectory,
     pub availability: Arc<Availability>,
+    pub day_book: Arc<DayBook>,
     pub clock: Arc<FallibleClock>,
     pub folder: Arc<tempfile::TempDir>,
 }
@@ -86,6 +87,8 @@ impl Crew {
         });
         let availability = Arc::new(Availability::new(zone()));
         actors::hydrate(&storage, &availability, morning()).expect("hydrated");
+        let day_book = Arc::new(DayBook::new());
+        day_book.fill(&storage).expect("filled");
         let directory = ScheduleDirectory::start(DirectoryConfig {
             storage: storage.clone(),
             vault: Arc::clone(&vault),
@@ -93,13 +96,14 @@ impl Crew {
             clock: Arc::<FallibleClock>::clone(&clock),
             policy,
             availability: Arc::clone(&availability),
+            day_book: Arc::clone(&day_book),
             max_waiting: 4096,
             arbiters: 2,
             idle_after: Duration::from_secs(60),
             on_answer: Arc::new(|_, _| {}),
             on_broken: Box::new(|error| panic!("broken: {error}")),
         });
-        Self { storage, vault, directory, availability, clock, folder }
+        Self { storage, vault, directory, availability, day_book, clock, folder }
     }
 
     pub fn terms(&self) -> Terms {

@@ -12,11 +12,12 @@ use crate::state::{Hold, Occupancy, ScheduleState};
 use crate::time::Timestamp;
 
 /// Who would take a slot. Patients do not get desk-only slots, and a hold lets nobody pass but
-/// its user.
+/// its user, or the desk on that user's behalf.
 #[derive(Clone, Copy)]
 enum Taker {
     User(UserId),
     Desk,
+    DeskFor(UserId),
 }
 
 impl ScheduleState {
@@ -62,6 +63,7 @@ impl ScheduleState {
         let taker = match submit.booker {
             Booker::Patient { user, .. } => Taker::User(user),
             Booker::Desk { .. } => Taker::Desk,
+            Booker::DeskForMember { user, .. } => Taker::DeskFor(user),
         };
         self.schedule.admits(now, policy)?;
         let starts_at = self.slot_time(submit.serial, taker, now, policy)?;
@@ -70,7 +72,7 @@ impl ScheduleState {
 
         let mut events = Vec::new();
         let owner = match submit.booker {
-            Booker::Patient { user, member, .. } => {
+            Booker::Patient { user, member, .. } | Booker::DeskForMember { user, member, .. } => {
                 events.extend(self.end_of_hold_elsewhere(user, submit.serial));
                 Owner::Account { user, member }
             }
@@ -105,17 +107,19 @@ impl ScheduleState {
             Occupancy::Booked(id) => self.booking(id)?,
             Occupancy::Free | Occupancy::Held(_) => return None,
         };
+        let for_same_patient = || submit.patient.map(|facts| facts.patient) == Some(booking.patient);
         let same = match (submit.booker, booking.owner) {
             (Booker::Patient { user, member, .. }, owner @ Owner::Account { .. }) => {
                 owner == Owner::Account { user, member }
             }
+            (Booker::DeskForMember { user, member, .. }, owner @ Owner::Account { .. }) => {
+                owner == Owner::Account { user, member } && for_same_patient()
+            }
             (Booker::Desk { staff }, owner @ Owner::Desk { .. }) => {
-                let patient = submit.patient.map(|facts| facts.patient);
-                owner == Owner::Desk { staff } && patient == Some(booking.patient)
+                owner == Owner::Desk { staff } && for_same_patient()
             }
-            (Booker::Patient { .. }, Owner::Desk { .. }) | (Booker::Desk { .. }, Owner::Account { .. }) => {
-                false
-            }
+            (Booker::Patient { .. } | Booker::DeskForMember { .. }, Owner::Desk { .. })
+            | (Booker::Desk { .. }, Owner::Account { .. }) => false,
         };
         (same && booking.is_live()).then_some(booking.id)
     }
@@ -136,12 +140,16 @@ impl ScheduleState {
         }
         match (plan.channel, taker) {
             (Channel::DeskOnly, Taker::User(_)) => return Err(Rejection::SlotTaken),
-            (Channel::DeskOnly, Taker::Desk) | (Channel::Online, _) => {}
+            (Channel::DeskOnly, Taker::Desk | Taker::DeskFor(_)) | (Channel::Online, _) => {}
         }
         match (self.occupancies[index].at(now), taker) {
             (Occupancy::Booked(_), _) => Err(Rejection::SlotTaken),
-            (Occupancy::Held(hold), Taker::User(user)) if hold.user == user => Ok(starts_at),
-            (Occupancy::Held(_), Taker::User(_) | Taker::Desk) => Err(Rejection::SlotHeld),
+            (Occupancy::Held(hold), Taker::User(user) | Taker::DeskFor(user)) if hold.user == user => {
+                Ok(starts_at)
+            }
+            (Occupancy::Held(_), Taker::User(_) | Taker::Desk | Taker::DeskFor(_)) => {
+                Err(Rejection::SlotHeld)
+            }
             (Occupancy::Free, _) => Ok(starts_at),
         }
     }
@@ -168,14 +176,15 @@ fn check_patient(
         DailyVisits::One | DailyVisits::Two => {}
     }
     match booker {
-        Booker::Patient { active, .. } if active >= policy.max_active_per_user => {
+        Booker::Patient { active, .. } | Booker::DeskForMember { active, .. }
+            if active >= policy.max_active_per_user =>
+        {
             return Err(Rejection::ActiveLimit);
         }
-        Booker::Patient { .. } | Booker::Desk { .. } => {}
+        Booker::Patient { .. } | Booker::DeskForMember { .. } | Booker::Desk { .. } => {}
     }
     match patient.barred_until {
-        // A policy that bars nobody any more frees those it has barred.
-        Some(until) if policy.no_show.limit > 0 && policy.zone.date_of(now) < until => Err(Rejection::Barred),
+        Some(until) if policy.no_show.bars(until, policy.zone.date_of(now)) => Err(Rejection::Barred),
         Some(_) | None => Ok(()),
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Decision, Reply};
 use crate::booking::{Booking, Canceller, Charge, Status};
-use crate::command::{Cancel, CancelBy, CheckIn, Correct, NoShow, Paid};
+use crate::command::{Cancel, CancelBy, CheckIn, Correct, NoShow, Paid, PaidBy};
 use crate::event::Event;
 use crate::policy::Policy;
 use crate::rejection::Rejection;
@@ -62,9 +62,17 @@ impl ScheduleState {
         Ok(Decision::one(event))
     }
 
-    /// 0 -> 2 by payment. Money is never refused, since it has been taken: what the booking
-    /// cannot take is to be paid back.
-    pub(super) fn paid(&self, paid: &Paid, now: Timestamp) -> Decision {
+    /// 0 -> 2 by payment.
+    pub(super) fn paid(&self, paid: &Paid, now: Timestamp) -> Result<Decision, Rejection> {
+        let decision = self.take_money(paid, now);
+        match (decision.reply, paid.by) {
+            (Reply::RefundDue, PaidBy::Desk(_)) => Err(Rejection::WrongStatus),
+            (Reply::RefundDue | Reply::Done | Reply::Held { .. } | Reply::Booked(_), _) => Ok(decision),
+        }
+    }
+
+    /// Money that has been taken is never refused: what the booking cannot take is to be paid back.
+    fn take_money(&self, paid: &Paid, now: Timestamp) -> Decision {
         let Some(booking) = self.booking(paid.booking) else {
             return Decision::unchanged(Reply::RefundDue);
         };

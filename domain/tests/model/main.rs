@@ -24,7 +24,7 @@ const SEED_VARIABLE: &str = "PATI_MODEL_SEED";
 const USUAL_SEED: u64 = 20_261_201;
 
 /// What has to happen in some walk or other; besides, every rejection has to.
-const MUST_HAPPEN: [&str; 43] = [
+const MUST_HAPPEN: [&str; 45] = [
     "hold begun",
     "hold renewed",
     "hold at its limit",
@@ -37,6 +37,7 @@ const MUST_HAPPEN: [&str; 43] = [
     "booked without a hold",
     "booked by a user",
     "booked by the desk",
+    "booked by the desk for a user",
     "submit repeated",
     "0 -> 1 by the patient",
     "0 -> 1 by staff",
@@ -52,6 +53,7 @@ const MUST_HAPPEN: [&str; 43] = [
     "check-in repeated",
     "0 -> 2 by payment",
     "paid after check-in",
+    "cash taken",
     "paid twice",
     "paid after a cancel",
     "paid after a missed visit",

@@ -39,7 +39,7 @@ pub(crate) enum Ask {
     Submit { slot: u16, booker: Booker, patient: Option<Facts> },
     Cancel { booking: u64, by: By },
     CheckIn { booking: u64 },
-    Paid { booking: u64 },
+    Paid { booking: u64, in_cash: bool },
     NoShow { booking: u64 },
     Correct { booking: u64 },
     AddSlots(Vec<(u16, i64, bool)>),
@@ -52,6 +52,14 @@ pub(crate) enum Ask {
 pub(crate) enum Booker {
     User { user: u64, member: u64, active: u16 },
     Desk { staff: u64 },
+    DeskFor { user: u64, member: u64, active: u16 },
+}
+
+/// Who wants a slot.
+#[derive(Clone, Copy)]
+struct Who {
+    user: Option<u64>,
+    at_desk: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -175,7 +183,8 @@ impl Paper {
             Ask::Submit { slot, booker, patient } => self.submit(*slot, *booker, *patient, now),
             Ask::Cancel { booking, by } => self.cancel(*booking, *by, now),
             Ask::CheckIn { booking } => self.check_in(*booking, now),
-            Ask::Paid { booking } => self.paid(*booking, now),
+            Ask::Paid { booking, in_cash: false } => self.paid(*booking, now),
+            Ask::Paid { booking, in_cash: true } => self.paid_in_cash(*booking, now),
             Ask::NoShow { booking } => self.no_show(*booking, now),
             Ask::Correct { booking } => self.correct(*booking, now),
             Ask::AddSlots(slots) => self.add_slots(slots),
@@ -211,7 +220,7 @@ impl Paper {
         self.saw(what);
     }
 
-    fn objections_to_slot(&self, slot: u16, user: Option<u64>, now: i64) -> Vec<&'static str> {
+    fn objections_to_slot(&self, slot: u16, who: Who, now: i64) -> Vec<&'static str> {
         let mut objections = Vec::new();
         if self.stopped_by.is_some() {
             objections.push("Stopped");
@@ -225,7 +234,7 @@ impl Paper {
                 if now >= *start {
                     objections.push("Past");
                 }
-                if *desk_only && user.is_some() {
+                if *desk_only && !who.at_desk {
                     objections.push("SlotTaken");
                 }
             }
@@ -234,14 +243,14 @@ impl Paper {
             objections.push("SlotTaken");
         }
         let in_the_way = |hold: &Hold| hold.slot == slot && hold.until > now;
-        if self.holds.iter().any(|hold| in_the_way(hold) && Some(hold.user) != user) {
+        if self.holds.iter().any(|hold| in_the_way(hold) && Some(hold.user) != who.user) {
             objections.push("SlotHeld");
         }
         objections
     }
 
     fn presubmit(&mut self, user: u64, slot: u16, counts: (u16, u8), now: i64) -> Answer {
-        let mut objections = self.objections_to_slot(slot, Some(user), now);
+        let mut objections = self.objections_to_slot(slot, Who { user: Some(user), at_desk: false }, now);
         if counts.0 >= self.rules.max_active {
             objections.push("ActiveLimit");
         }
@@ -285,12 +294,16 @@ impl Paper {
 
     fn submit(&mut self, slot: u16, booker: Booker, facts: Option<Facts>, now: i64) -> Answer {
         let (user, active) = match booker {
-            Booker::User { user, active, .. } => (Some(user), active),
+            Booker::User { user, active, .. } | Booker::DeskFor { user, active, .. } => (Some(user), active),
             Booker::Desk { .. } => (None, 0),
         };
+        let at_desk = !matches!(booker, Booker::User { .. });
         let same = |row: &&Row| match (row.booker, booker) {
             (Booker::User { user, member, .. }, Booker::User { user: u, member: m, .. }) => {
                 (user, member) == (u, m)
+            }
+            (Booker::User { user, member, .. }, Booker::DeskFor { user: u, member: m, .. }) => {
+                (user, member) == (u, m) && facts.is_some_and(|facts| facts.patient == row.patient)
             }
             (Booker::Desk { staff }, Booker::Desk { staff: s }) => {
                 staff == s && facts.is_some_and(|facts| facts.patient == row.patient)
@@ -302,7 +315,7 @@ impl Paper {
             self.saw("submit repeated");
             return Answer::Booked(id);
         }
-        let mut objections = self.objections_to_slot(slot, user, now);
+        let mut objections = self.objections_to_slot(slot, Who { user, at_desk }, now);
         match facts {
             None => objections.push("MemberUnknown"),
             Some(facts) => {
@@ -331,7 +344,16 @@ impl Paper {
             None => self.saw("booked without a hold"),
         }
         self.holds.retain(|hold| hold.slot != slot && Some(hold.user) != user);
-        self.wrote(if user.is_some() { "booked by a user" } else { "booked by the desk" });
+        self.wrote(match (user, at_desk) {
+            (Some(_), false) => "booked by a user",
+            (Some(_), true) => "booked by the desk for a user",
+            (None, _) => "booked by the desk",
+        });
+        // From here on it is the user's, whoever has booked it.
+        let booker = match booker {
+            Booker::DeskFor { user, member, active } => Booker::User { user, member, active },
+            Booker::User { .. } | Booker::Desk { .. } => booker,
+        };
         let id = self.next_id;
         self.next_id += 1;
         self.rows.push(Row {
@@ -431,6 +453,17 @@ impl Paper {
             self.wrote("paid booking checked in");
         }
         Answer::Done
+    }
+
+    /// Nobody takes cash that would have to be given back.
+    fn paid_in_cash(&mut self, booking: u64, now: i64) -> Answer {
+        let row = self.line(booking).map(|line| &self.rows[line]);
+        let can_take = row.is_some_and(|row| row.status != 3 && row.charge != 3 && self.rules.fee > 0);
+        if !can_take {
+            return Answer::No("WrongStatus");
+        }
+        self.saw("cash taken");
+        self.paid(booking, now)
     }
 
     fn paid(&mut self, booking: u64, now: i64) -> Answer {

@@ -71,7 +71,7 @@ pub(crate) fn step(number: u64, paper: &Paper, now: i64) -> Step {
             Ask::Cancel { booking: booking(&mut dice, paper), by }
         }
         22..=23 => Ask::CheckIn { booking: booking(&mut dice, paper) },
-        24..=25 => Ask::Paid { booking: booking(&mut dice, paper) },
+        24..=25 => Ask::Paid { booking: booking(&mut dice, paper), in_cash: dice.one_in(3) },
         26..=27 => Ask::NoShow { booking: booking(&mut dice, paper) },
         28 => Ask::Correct { booking: booking(&mut dice, paper) },
         29 => add_slots(&mut dice, paper),
@@ -143,6 +143,8 @@ fn submit(dice: &mut Dice, paper: &Paper, slot: impl Fn(&mut Dice) -> u16) -> As
     let member = 10 * user + dice.roll(2);
     let booker = if dice.one_in(4) {
         Booker::Desk { staff: 1 + dice.roll(2) }
+    } else if dice.one_in(4) {
+        Booker::DeskFor { user, member, active: active(dice, paper, user) }
     } else {
         Booker::User { user, member, active: active(dice, paper, user) }
     };
@@ -164,7 +166,7 @@ fn after_the_day(dice: &mut Dice, paper: &Paper) -> Ask {
     match dice.roll(8) {
         0..=3 => Ask::NoShow { booking },
         4..=5 => Ask::Correct { booking },
-        6 => Ask::Paid { booking },
+        6 => Ask::Paid { booking, in_cash: dice.one_in(3) },
         _ => Ask::Stop { staff: 1 },
     }
 }

@@ -56,6 +56,11 @@ pub(crate) fn command(ask: &Ask, next_id: u64) -> Command {
                     member: MemberId::new(member).unwrap(),
                     active,
                 },
+                naive::Booker::DeskFor { user, member, active } => Booker::DeskForMember {
+                    user: UserId::new(user).unwrap(),
+                    member: MemberId::new(member).unwrap(),
+                    active,
+                },
                 naive::Booker::Desk { staff: id } => Booker::Desk { staff: staff(id) },
             },
             patient: patient.map(|facts| PatientFacts {
@@ -75,7 +80,10 @@ pub(crate) fn command(ask: &Ask, next_id: u64) -> Command {
             Command::Cancel(Cancel { booking: id(*booking), by })
         }
         Ask::CheckIn { booking } => Command::CheckIn(CheckIn { booking: id(*booking), staff: staff(1) }),
-        Ask::Paid { booking } => Command::Paid(Paid { booking: id(*booking), paid_at: Timestamp::ZERO }),
+        Ask::Paid { booking, in_cash } => {
+            let by = if *in_cash { PaidBy::Desk(staff(1)) } else { PaidBy::Provider };
+            Command::Paid(Paid { booking: id(*booking), paid_at: Timestamp::ZERO, by })
+        }
         Ask::NoShow { booking } => Command::NoShow(NoShow { booking: id(*booking) }),
         Ask::Correct { booking } => {
             let booking = id(*booking);
@@ -115,7 +123,7 @@ pub(crate) fn written(row: &naive::Row, fee: u32, booked_at: Timestamp) -> Booki
         _ => Status::NoShow { at },
     };
     let owner = match row.booker {
-        naive::Booker::User { user, member, .. } => {
+        naive::Booker::User { user, member, .. } | naive::Booker::DeskFor { user, member, .. } => {
             Owner::Account { user: UserId::new(user).unwrap(), member: MemberId::new(member).unwrap() }
         }
         naive::Booker::Desk { staff } => Owner::Desk { staff: StaffId::new(staff).unwrap() },

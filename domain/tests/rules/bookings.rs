@@ -64,7 +64,11 @@ fn check_in() -> Command {
 
 fn paid() -> Command {
     let paid_at = at("2026-11-30 11:59");
-    Command::Paid(Paid { booking: booking_id(500), paid_at })
+    Command::Paid(Paid { booking: booking_id(500), paid_at, by: PaidBy::Provider })
+}
+
+fn cash() -> Command {
+    Command::Paid(Paid { booking: booking_id(500), paid_at: day_before(), by: PaidBy::Desk(staff(7)) })
 }
 
 fn no_show() -> Command {
@@ -121,7 +125,7 @@ fn check_row(name: &str, command: &Command, now: &str, expected: [&str; 9]) {
 }
 
 /// Seen to catch: a deadline that staff could not pass; a refund forgotten on cancelling a paid
-/// booking; a check-in that marked a missed visit as seen.
+/// booking; a check-in that marked a missed visit as seen; cash that was taken for a missed visit.
 #[test]
 fn every_command_on_every_booking() {
     let early = "2026-11-30 12:00";
@@ -160,6 +164,7 @@ fn every_command_on_every_booking() {
         ("check-in",         &check_in(),  late,  ["2u+",  "=",    "2p+",  "=",    "=",    "=",    w,           w,     w]),
         ("paid",             &paid(),      early, ["2p",   "2p+",  "=",    "=",    back,   back,   "3d refund", back,  back]),
         ("paid late",        &paid(),      week,  ["2p",   "2p+",  "=",    "=",    back,   back,   "3d refund", back,  back]),
+        ("cash",             &cash(),      early, ["2p",   "2p+",  "=",    "=",    w,      w,      w,           w,     w]),
         ("missed on the day", &no_show(),  same,  [n,      w,      w,      w,      w,      w,      "=",         "=",   "="]),
         ("missed",           &no_show(),   next,  ["3u",   w,      w,      w,      w,      w,      "=",         "=",   "="]),
         ("correct",          &correct(),   next,  [w,      "=",    w,      "=",    "=",    "=",    "2u+",       "2d+", "2r+"]),
@@ -191,6 +196,7 @@ fn every_command_on_a_cancelled_booking() {
         (cancel(CancelBy::Staff(staff(7))), "="),
         (cancel(CancelBy::Unpaid), "="),
         (paid(), "= refund"),
+        (cash(), "WrongStatus"),
         (check_in(), "WrongStatus"),
         (no_show(), "WrongStatus"),
         (correct(), "WrongStatus"),
@@ -215,6 +221,7 @@ fn every_command_on_a_missed_visit_of_a_stopped_schedule() {
         (cancel(CancelBy::Staff(staff(7))), "WrongStatus"),
         (cancel(CancelBy::Unpaid), "WrongStatus"),
         (paid(), "3d refund"),
+        (cash(), "WrongStatus"),
         (check_in(), "WrongStatus"),
         (no_show(), "="),
         (correct(), "Stopped"),
@@ -235,6 +242,7 @@ fn a_free_visit_stays_booked_until_check_in_and_takes_no_money() {
     let free = || with(Booking { fee: Fen::ZERO, ..booking() });
     let now = at("2026-12-01 07:30");
     assert_eq!(outcome(free(), &paid(), now), "= refund");
+    assert_eq!(outcome(free(), &cash(), now), "WrongStatus");
     assert_eq!(outcome(free(), &cancel(CancelBy::Unpaid), now), "WrongStatus");
     assert_eq!(outcome(free(), &check_in(), now), "2u+");
     assert_eq!(outcome(free(), &no_show(), at("2026-12-02 00:00")), "3u");

@@ -143,6 +143,12 @@ pub(crate) fn desk_submission(slot: u16) -> Submit {
     Submit { booker: Booker::Desk { staff: staff(7) }, patient: Some(facts(170)), ..submission(1, slot) }
 }
 
+/// The desk books for the same member as [`submission`].
+pub(crate) fn submission_at_desk(user_number: u64, slot: u16) -> Submit {
+    let (user, member) = (user(user_number), member(10 + user_number));
+    Submit { booker: Booker::DeskForMember { user, member, active: 0 }, ..submission(user_number, slot) }
+}
+
 pub(crate) fn cancel(by: CancelBy) -> Command {
     Command::Cancel(Cancel { booking: booking_id(500), by })
 }

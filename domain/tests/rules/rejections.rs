@@ -97,7 +97,7 @@ fn active_limit(case: &mut Case) {
     match &mut case.command {
         Command::Presubmit(presubmit) => presubmit.active = 10,
         Command::Submit(submit) => match &mut submit.booker {
-            Booker::Patient { active, .. } => *active = 10,
+            Booker::Patient { active, .. } | Booker::DeskForMember { active, .. } => *active = 10,
             Booker::Desk { .. } => panic!("the desk has no limit"),
         },
         other => panic!("has no limit: {other:?}"),

@@ -48,27 +48,29 @@ fn every_occupancy_and_whoever_wants_it() {
     let me = presubmit(1, 1);
     let book = submit(1, 1);
     let desk = Command::Submit(desk_submission(1));
+    let desk_for_me = Command::Submit(submission_at_desk(1, 1));
     let (new, old) = (Ok("new"), Ok("old"));
     let taken = Err(Rejection::SlotTaken);
     let held = Err(Rejection::SlotHeld);
     #[rustfmt::skip]
     let table = [
-        // occupancy                        presubmit   submit   desk
-        ("free",                            Ok("hold"), new,     new),
-        ("held by me",                      Ok("hold"), new,     held),
-        ("held by me, expired",             Ok("hold"), new,     new),
-        ("held by another",                 held,       held,    held),
-        ("held by another, expired",        Ok("hold"), new,     new),
-        ("booked by me",                    taken,      old,     taken),
-        ("booked by me for another",        taken,      taken,   taken),
-        ("booked by another",               taken,      taken,   taken),
-        ("booked at this desk",             taken,      taken,   old),
-        ("booked at this desk for another", taken,      taken,   taken),
-        ("booked at another desk",          taken,      taken,   taken),
-        ("desk only",                       taken,      taken,   new),
+        // occupancy                        presubmit   submit   desk     desk for me
+        ("free",                            Ok("hold"), new,     new,     new),
+        ("held by me",                      Ok("hold"), new,     held,    new),
+        ("held by me, expired",             Ok("hold"), new,     new,     new),
+        ("held by another",                 held,       held,    held,    held),
+        ("held by another, expired",        Ok("hold"), new,     new,     new),
+        ("booked by me",                    taken,      old,     taken,   old),
+        ("booked by me for another",        taken,      taken,   taken,   taken),
+        ("booked by another",               taken,      taken,   taken,   taken),
+        ("booked at this desk",             taken,      taken,   old,     taken),
+        ("booked at this desk for another", taken,      taken,   taken,   taken),
+        ("booked at another desk",          taken,      taken,   taken,   taken),
+        ("desk only",                       taken,      taken,   new,     new),
     ];
-    for (occupancy, presubmit, submit, at_desk) in table {
-        for (command, expected) in [(&me, presubmit), (&book, submit), (&desk, at_desk)] {
+    for (occupancy, presubmit, submit, at_desk, for_me) in table {
+        let wishes = [(&me, presubmit), (&book, submit), (&desk, at_desk), (&desk_for_me, for_me)];
+        for (command, expected) in wishes {
             let mut state = state(occupancy, now);
             let outcome = match run(&mut state, command, now) {
                 Ok(Reply::Held { .. }) => Ok("hold"),
@@ -110,6 +112,28 @@ fn a_booking_of_the_desk_has_its_patient_and_no_account() {
     assert_eq!(booking.owner, Owner::Desk { staff: staff(7) });
     assert_eq!(booking.patient, patient(170));
     assert_eq!(booking.user(), None);
+}
+
+/// Seen to catch: a repeat that did not look at the patient; a booking without its account; an account's limit that
+/// the desk passed.
+#[test]
+fn a_booking_of_the_desk_for_a_member_is_the_accounts() {
+    let mut state = empty();
+    run(&mut state, &presubmit(1, 2), day_before()).unwrap();
+    let submission = submission_at_desk(1, 4);
+    let desk = Command::Submit(submission.clone());
+    assert_eq!(run(&mut state, &desk, day_before()), Ok(Reply::Booked(booking_id(900))));
+    assert!(!state.holds_for(user(1), day_before()), "as with any booking, the hold elsewhere ends");
+    let booking = state.booking(booking_id(900)).unwrap();
+    assert_eq!(booking.owner, Owner::Account { user: user(1), member: member(11) });
+    assert_eq!(booking.patient, patient(111));
+    assert_eq!(run(&mut state, &desk, day_before()), Ok(Reply::Booked(booking_id(900))), "a repeat");
+    let for_another = Command::Submit(Submit { patient: Some(facts(112)), ..submission.clone() });
+    assert_eq!(run(&mut state, &for_another, day_before()), Err(Rejection::SlotTaken));
+
+    let booker = Booker::DeskForMember { user: user(1), member: member(11), active: 10 };
+    let full = Command::Submit(Submit { booker, ..submission });
+    assert_eq!(run(&mut empty(), &full, day_before()), Err(Rejection::ActiveLimit));
 }
 
 #[test]

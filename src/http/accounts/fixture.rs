@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use actors::{Availability, Clock, DirectoryConfig, ManualClock, PatientIndex, ScheduleDirectory};
+use actors::{Availability, Clock, DayBook, DirectoryConfig, ManualClock, PatientIndex, ScheduleDirectory};
 use domain::{ClinicZone, Phone, Policy, Role, SessionId, StaffId, TenantId, Timestamp, UserId};
 use storage::records::{CodePurpose, SessionRecord, StaffSessionRecord, TenantRecord};
 use storage::{Commit, CommitError, Existing, OsRandom, Sequences, Storage, StorageOptions, Vault, keys};
@@ -124,6 +124,7 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
     let sequences = Arc::new(Sequences::new());
     let zone = ClinicZone::fixed_hours(8);
     let availability = Arc::new(Availability::new(zone.clone()));
+    let day_book = Arc::new(DayBook::new());
     let policy = Policy::standard(zone);
     let directory = ScheduleDirectory::start(DirectoryConfig {
         storage: storage.clone(),
@@ -132,6 +133,7 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
         clock: Arc::clone(&clock),
         policy: policy.clone(),
         availability: Arc::clone(&availability),
+        day_book: Arc::clone(&day_book),
         max_waiting: 1,
         arbiters: 1,
         idle_after: Duration::from_secs(60),
@@ -148,6 +150,7 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
         directory,
         availability,
         patients: Arc::new(patients),
+        day_book,
         policy,
         tokens: Tokens::new(&[7; 32]).expect("long enough"),
         passwords: PasswordHasher::new(2, 100),

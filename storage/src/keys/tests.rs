@@ -169,6 +169,7 @@ fn ranges_meet_nothing_of_others() {
         only(&|key| contains(&all_staff(tenant), key), Table::Staff);
         only(&|key| contains(&audits(tenant), key), Table::Audit);
         only(&|key| contains(&audits_through(tenant, &(0..=u64::MAX)), key), Table::Audit);
+        only(&|key| contains(&no_shows(tenant), key), Table::NoShow);
     }
     for key in &all {
         assert_eq!(contains(&tenants(), key), key.table() == Table::Tenant);
