@@ -12,6 +12,7 @@ use actors::{Clock, ManualClock};
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use domain::{DepartmentId, DoctorId, ScheduleId, Timestamp};
 use mimalloc::MiMalloc;
+use pati_service::http::connections::Connections;
 use pati_service::http::{cors, envelope, routes};
 use pati_service::server::{self, Prepared};
 use pati_service::settings::Settings;
@@ -83,6 +84,8 @@ impl Server {
                         .service(noop)
                         .configure(routes::all)
                 });
+                let connections = Connections::new(Duration::from_secs(45));
+                let server = server.on_connect(move |stream, data| connections.watch(stream, data));
                 let server = server.workers(2).disable_signals().bind("127.0.0.1:0").expect("a free port");
                 let tokens = (0..users + OTHERS).map(|n| token(&issued, n)).collect();
                 started.send((server.addrs()[0], tokens)).expect("awaited");

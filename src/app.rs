@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use actors::{Availability, Clock, DayBook, ScheduleDirectory};
+use actors::{Availability, Clock, DayBook, PatientIndex, ScheduleDirectory};
 use domain::{Phone, Policy, TenantId, Timestamp};
 use storage::{Sequences, Storage, Vault};
 
@@ -34,6 +34,8 @@ pub struct App {
     pub directory: ScheduleDirectory,
     /// What the lists show.
     pub availability: Arc<Availability>,
+    /// The patients, found by name and phone, and their groups and labels.
+    pub patients: Arc<PatientIndex>,
     /// Which bookings there are of a day.
     pub day_book: Arc<DayBook>,
     /// The booking rules.

@@ -15,7 +15,7 @@ Examples:
   PATI_SERVER__BIND=0.0.0.0:80 pati-service      override a setting
   pati-service import clinic.json                load departments, doctors and schedules
   pati-service tenant add --id 2 --name 二分院    add a clinic
-  pati-service staff add --account x --role admin    add an administrator
+  pati-service staff add --account boss --role admin    add an administrator
   pati-service verify                            check the stored data
 
 Log lines go to standard error; RUST_LOG=debug shows more of them.";
@@ -94,7 +94,8 @@ pub struct TenantAdd {
 /// What is to be done with the staff.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum StaffCommand {
-    /// Add somebody who can log in; the password is asked for, or read as one line from the standard input
+    /// Add somebody who can log in. The password is asked for twice on a terminal, and otherwise read as one line from
+    /// the standard input. No server may run on the data folder; a new one is made where there is none
     #[command(after_help = STAFF_EXAMPLES)]
     Add(StaffAdd),
 }
@@ -111,7 +112,7 @@ pub struct StaffAdd {
     /// The clinic; the default one when left out
     #[arg(long, value_parser = TenantId::parse)]
     pub tenant: Option<TenantId>,
-    /// What they log in with: 2 to 32 letters, digits, dots, hyphens and underscores
+    /// What they log in with: 1 to 32 letters, digits, dots, hyphens and underscores
     #[arg(long, value_parser = AccountName::parse)]
     pub account: AccountName,
     /// What they may do
@@ -252,7 +253,7 @@ mod tests {
         assert_eq!(add.tenant, None);
         for line in [
             "pati-service staff add --account chen --role doctor",
-            "pati-service staff add --account c --role desk",
+            "pati-service staff add --account . --role desk",
             "pati-service staff add --account chen --role boss",
             "pati-service staff add --account chen",
         ] {

@@ -19,5 +19,6 @@ pub mod sms;
 pub mod staff;
 pub mod telemetry;
 pub mod tenants;
+pub mod texts;
 pub mod tokens;
 pub mod verify;

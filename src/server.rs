@@ -1,19 +1,22 @@
 //! Wiring: from settings to a server that runs until it is told to stop.
 
+mod listening;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix::Actor;
-use actix_web::dev::Server;
-use actix_web::{App as Routes, HttpServer, web};
-use actors::{Availability, Clock, ClockActor, DayBook, DirectoryConfig, ScheduleDirectory, SystemClock};
+use actix_web::web;
+use actors::{
+    Availability, Clock, ClockActor, DayBook, DirectoryConfig, Due, IndexError, PatientIndex,
+    ScheduleDirectory, SystemClock,
+};
 use domain::Timestamp;
 use storage::{
-    CloseError, OpenError, OsRandom, Random, ReadError, Sequences, Storage, StorageOptions, UnlockError,
-    Vault,
+    CloseError, OpenError, OsRandom, ReadError, Sequences, Storage, StorageOptions, UnlockError, Vault,
 };
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,10 +24,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::app::{App, Draining, Limits};
 use crate::demo;
 use crate::http::limits::SlowedAttempts;
-use crate::http::params::BodyWithin;
-use crate::http::request_id::{Edge, FailureStatus};
-use crate::http::security::Transport;
-use crate::http::{cors, routes};
 use crate::import::ImportError;
 use crate::metrics::Metrics;
 use crate::passwords::PasswordHasher;
@@ -34,6 +33,8 @@ use crate::settings::{OssProvider, Settings, SmsProvider};
 use crate::sms::{Sms, SmsSetupError};
 use crate::tenants::{self, TenantError};
 use crate::tokens::{KeyTooShort, Tokens};
+
+pub use listening::edge;
 
 /// EX_IOERR of sysexits.h: the disk cannot be trusted any more. Whoever supervises the process starts
 /// it again, and what is on disk decides.
@@ -53,20 +54,6 @@ const MAX_SLOWED_ATTEMPTS: usize = 64;
 
 /// An actor that nobody has asked for this long gives its memory back.
 const IDLE_AFTER: Duration = Duration::from_secs(5 * 60);
-
-/// A client that is silent for this long is disconnected.
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
-
-/// When the server is told to stop, actix closes every connection on which it has not read a request yet, although one
-/// may have arrived in full. So it is told only after no request came or went for so long.
-const QUIET: Duration = Duration::from_millis(250);
-
-/// The same while requests are under way: one of them may wait for the disk, and hold up the thread that would read
-/// the others. It may also wait for a slow client, who is left to actix.
-const QUIET_WHILE_BUSY: Duration = Duration::from_secs(2);
-
-/// Clients that have not gone by then are disconnected when the server stops.
-const DRAIN_SECONDS: u64 = 10;
 
 /// The secret of Aliyun's access key, among the keys.
 const OSS_SECRET_FILE: &str = "oss_access_key_secret";
@@ -104,6 +91,9 @@ pub enum ServeError {
     /// The schedules cannot be read.
     #[error("the schedules cannot be read: {0}; `pati-service verify` tells whether the data is damaged")]
     Read(#[from] ReadError),
+    /// The patients cannot be read.
+    #[error("the patients cannot be read: {0}; `pati-service verify` tells whether the data is damaged")]
+    Patients(#[from] IndexError),
     /// The SMS provider cannot be set up.
     #[error(transparent)]
     Sms(#[from] SmsSetupError),
@@ -207,6 +197,7 @@ pub struct Prepared {
     vault: Arc<Vault>,
     tokens: Tokens,
     availability: Arc<Availability>,
+    patients: Arc<PatientIndex>,
     day_book: Arc<DayBook>,
     sms: Sms,
     metrics: Arc<Metrics>,
@@ -229,9 +220,10 @@ impl Prepared {
         let tokens = Tokens::new(vault.secret("jwt")?.as_bytes())?;
         let availability = Arc::new(Availability::new(settings.zone()));
         let shown = actors::hydrate(&storage, &availability, clock.now())?;
+        let patients = Arc::new(PatientIndex::hydrate(storage.clone(), Arc::clone(&vault))?);
         let day_book = Arc::new(DayBook::new());
         let bookings = day_book.fill(&storage)?;
-        tracing::info!(schedules = shown, bookings, "filled the lists");
+        tracing::info!(schedules = shown, patients = patients.len(), bookings, "filled the lists");
         let sms = match (&settings.sms.provider, &settings.sms.webhook_url) {
             (SmsProvider::Webhook, Some(url)) => Sms::webhook(url.as_str())?,
             (SmsProvider::Console, _) => Sms::Console,
@@ -240,7 +232,19 @@ impl Prepared {
         };
         let pictures = pictures(settings, &storage, &vault)?;
         let settings = settings.clone();
-        Ok(Self { settings, storage, clock, vault, tokens, availability, day_book, sms, metrics, pictures })
+        Ok(Self {
+            settings,
+            storage,
+            clock,
+            vault,
+            tokens,
+            availability,
+            day_book,
+            patients,
+            sms,
+            metrics,
+            pictures,
+        })
     }
 
     /// Starts the threads of the actors. Call it once, inside an actix system.
@@ -251,6 +255,7 @@ impl Prepared {
         let metrics = Arc::clone(&self.metrics);
         let directory = ScheduleDirectory::start(DirectoryConfig {
             storage: self.storage.clone(),
+            vault: Arc::clone(&self.vault),
             sequences: Arc::clone(&sequences),
             clock: Arc::clone(&self.clock),
             policy: policy.clone(),
@@ -270,6 +275,7 @@ impl Prepared {
             sequences,
             directory,
             availability: self.availability,
+            patients: self.patients,
             day_book: self.day_book,
             policy,
             tokens: self.tokens,
@@ -332,13 +338,19 @@ async fn run(settings: &Settings, prepared: Prepared) -> Result<(), ServeError> 
         storage: app.storage.clone(),
         directory: app.directory.clone(),
         availability: Arc::clone(&app.availability),
+        sequences: Arc::clone(&app.sequences),
+        patients: Arc::clone(&app.patients),
         clock: Arc::clone(&app.clock),
+        generation: Due::Now,
     };
     clock_actor.start();
-    let public = listen_public(settings, &app, &edge)?;
-    let admin = listen_admin(settings, &app, &edge)?;
+    listening::permit_many_files();
+    let connections = listening::watched_connections(settings);
+    let public = listening::listen_public(settings, &app, &edge, Arc::clone(&connections))?;
+    let admin = listening::listen_admin(settings, &app, &edge)?;
     let handles = [public.handle(), admin.handle()];
     let admin = tokio::task::spawn_local(admin);
+    let looking = tokio::task::spawn_local(listening::end_late(connections));
     let mut public = std::pin::pin!(public);
     tokio::select! {
         ended = &mut public => return Ok(ended?),
@@ -353,98 +365,17 @@ async fn run(settings: &Settings, prepared: Prepared) -> Result<(), ServeError> 
     }
     tokio::select! {
         ended = &mut public => return Ok(ended?),
-        () = until_quiet(&app.draining) => {}
+        () = listening::until_quiet(&app.draining) => {}
     }
     for handle in handles {
         // The reply comes when the last connection has ended; awaiting the server waits for that too.
         drop(handle.stop(true));
     }
     public.await?;
+    looking.abort();
     // The administrator's server has nothing to lose.
     admin.abort();
     Ok(())
-}
-
-/// Waits until the requests that have arrived are read; not for longer than clients are waited for.
-async fn until_quiet(draining: &Draining) {
-    const LOOK: Duration = Duration::from_millis(10);
-    let begun = Instant::now();
-    let mut quiet_since = begun;
-    let mut before = draining.requests();
-    while begun.elapsed() < Duration::from_secs(DRAIN_SECONDS) {
-        tokio::time::sleep(LOOK).await;
-        let now = draining.requests();
-        if now != before {
-            quiet_since = Instant::now();
-        }
-        before = now;
-        let (taken, finished) = now;
-        let enough = if taken == finished { QUIET } else { QUIET_WHILE_BUSY };
-        if quiet_since.elapsed() >= enough {
-            return;
-        }
-    }
-}
-
-/// The edge around all routes.
-///
-/// # Errors
-/// [`ServeError::Random`]
-pub fn edge(settings: &Settings, app: &App) -> Result<Edge, ServeError> {
-    let mut prefix = [0; 4];
-    OsRandom::default().fill(&mut prefix)?;
-    let failure_status =
-        if settings.server.errors_as_200 { FailureStatus::Always200 } else { FailureStatus::OfTheTable };
-    let by_https = settings.server.public_url.as_ref().is_some_and(|url| url.as_str().starts_with("https:"));
-    let transport = if by_https { Transport::Https } else { Transport::Any };
-    Ok(Edge::new(u32::from_be_bytes(prefix), failure_status, Arc::clone(&app.draining)).over(transport))
-}
-
-fn listen_public(settings: &Settings, app: &web::Data<App>, edge: &Edge) -> Result<Server, ServeError> {
-    let (app, edge) = (app.clone(), edge.clone());
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let workers = if settings.server.workers == 0 { cores } else { settings.server.workers };
-    let address = settings.server.bind;
-    let within = Duration::from_secs(settings.server.request_seconds.into());
-    let origins = settings.server.cors_origins.clone();
-    let server = HttpServer::new(move || {
-        Routes::new()
-            .app_data(app.clone())
-            .app_data(BodyWithin(within))
-            .wrap(cors::allow(&origins))
-            .wrap(edge.clone())
-            .configure(routes::all)
-    });
-    let server = server
-        .workers(workers)
-        .max_connections(settings.server.max_connections.div_ceil(workers))
-        .keep_alive(KEEP_ALIVE)
-        .client_request_timeout(within)
-        .shutdown_timeout(DRAIN_SECONDS)
-        .disable_signals()
-        .bind(address)
-        .map_err(|source| ServeError::Bind { setting: "server.bind", address, source })?;
-    for address in server.addrs() {
-        tracing::info!(%address, workers, "listening");
-    }
-    Ok(server.run())
-}
-
-fn listen_admin(settings: &Settings, app: &web::Data<App>, edge: &Edge) -> Result<Server, ServeError> {
-    let (app, edge) = (app.clone(), edge.clone());
-    let address = settings.server.admin_bind;
-    let server = HttpServer::new(move || {
-        Routes::new().app_data(app.clone()).wrap(edge.clone()).configure(routes::admin)
-    });
-    let server = server.workers(1).disable_signals().bind(address).map_err(|source| ServeError::Bind {
-        setting: "server.admin_bind",
-        address,
-        source,
-    })?;
-    for address in server.addrs() {
-        tracing::info!(%address, "listening for the administrator");
-    }
-    Ok(server.run())
 }
 
 /// Nothing that is on disk can be relied on from here on: tells those who wait, and ends the process

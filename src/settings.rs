@@ -76,6 +76,9 @@ pub struct Server {
     /// Seconds within which the head of a request, and after it the body, have to arrive.
     #[serde(deserialize_with = "between::<_, _, 1, 300>")]
     pub request_seconds: u16,
+    /// Seconds for which a connection may be silent between two requests.
+    #[serde(deserialize_with = "between::<_, _, 1, 3_600>")]
+    pub keep_alive_seconds: u16,
 }
 
 impl Default for Server {
@@ -90,6 +93,7 @@ impl Default for Server {
             errors_as_200: false,
             cors_origins: Vec::new(),
             request_seconds: 15,
+            keep_alive_seconds: 30,
         }
     }
 }

@@ -1,11 +1,12 @@
 //! `pati-service staff add`: the first members of the staff, before anybody can log in to add others.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal};
 use std::path::Path;
 use std::sync::Arc;
 
+use actors::AuditRow;
 use domain::{AccountName, PersonName, Role, StaffId, TenantId, Timestamp};
-use storage::records::{StaffAccountRecord, StaffPersonal, StaffRecord};
+use storage::records::{Action, AuditRecord, StaffAccountRecord, StaffPersonal, StaffRecord};
 use storage::{
     CloseError, Commit, CommitError, OpenError, OsRandom, ReadError, SealError, Sequence, SequenceError,
     Sequences, Storage, StorageOptions, UnlockError, Vault, keys,
@@ -42,6 +43,11 @@ pub enum StaffError {
     /// There is no such doctor.
     #[error("the clinic has no doctor with this id; `pati-service import` or the administrator adds doctors")]
     DoctorUnknown,
+    /// The standard input ended without a password.
+    #[error(
+        "no password was given: the standard input has to be one line, or a terminal that it is asked for on"
+    )]
+    PasswordMissing,
     /// The password has a wrong length.
     #[error("a password has 8 to 64 characters; nothing was changed")]
     PasswordLength,
@@ -118,10 +124,7 @@ fn add(storage: &Storage, key_folder: &Path, new: &NewStaff, now: Timestamp) -> 
     if storage.contains(&account_key)? {
         return Err(StaffError::Exists);
     }
-    let sequences = Sequences::new();
-    let number = sequences.next(storage, tenant, Sequence::Staff);
-    let number = actix_web::rt::System::new().block_on(number)?;
-    let id = StaffId::new(number).map_err(|_| SequenceError::Exhausted(Sequence::Staff))?;
+    let (id, row) = actix_web::rt::System::new().block_on(numbered(storage, tenant, now))?;
     let personal = StaffPersonal {
         account: new.account.clone(),
         name: new.name.clone(),
@@ -132,6 +135,7 @@ fn add(storage: &Storage, key_folder: &Path, new: &NewStaff, now: Timestamp) -> 
     let mut commit = Commit::new();
     commit.require_absent(&account_key).put(&account_key, &StaffAccountRecord { staff: id });
     commit.require_absent(&key).put(&key, &record);
+    row.put(&mut commit);
     match storage.commit(commit).wait() {
         Ok(_) => Ok(id),
         Err(CommitError::Conflict { .. }) => Err(StaffError::Exists),
@@ -139,6 +143,20 @@ fn add(storage: &Storage, key_folder: &Path, new: &NewStaff, now: Timestamp) -> 
             Err(StaffError::Commit(error))
         }
     }
+}
+
+/// The id of somebody new, and the row of the audit trail that says that they were added. Nobody of the staff did it, so
+/// the row names them on both sides.
+async fn numbered(
+    storage: &Storage,
+    tenant: TenantId,
+    now: Timestamp,
+) -> Result<(StaffId, AuditRow), SequenceError> {
+    let sequences = Sequences::new();
+    let number = sequences.next(storage, tenant, Sequence::Staff).await?;
+    let id = StaffId::new(number).map_err(|_| SequenceError::Exhausted(Sequence::Staff))?;
+    let record = AuditRecord { at: now, staff: id, action: Action::StaffAdded, object: Some(number) };
+    Ok((id, AuditRow::prepare(storage, &sequences, tenant, record).await?))
 }
 
 /// Reads the password: asked for twice on a terminal, where it does not show; otherwise one line of the standard input.
@@ -154,10 +172,16 @@ pub fn read_password() -> Result<Password, StaffError> {
         }
         return Password::parse(&first).map_err(|_| StaffError::PasswordLength);
     }
-    io::stdout().flush()?;
+    password_in(&mut io::stdin().lock())
+}
+
+fn password_in(input: &mut impl BufRead) -> Result<Password, StaffError> {
     let mut line = String::new();
-    io::stdin().lock().read_line(&mut line)?;
-    Password::parse(line.trim_end_matches(['\r', '\n'])).map_err(|_| StaffError::PasswordLength)
+    input.read_line(&mut line)?;
+    match line.trim_end_matches(['\r', '\n']) {
+        "" => Err(StaffError::PasswordMissing),
+        text => Password::parse(text).map_err(|_| StaffError::PasswordLength),
+    }
 }
 
 #[cfg(test)]
@@ -195,6 +219,18 @@ mod tests {
         let first = add(&folder, &new("desk", Role::Desk)).unwrap();
         assert!(matches!(add(&folder, &new("DESK", Role::Desk)), Err(StaffError::Exists)));
         assert_ne!(add(&folder, &new("desk2", Role::Desk)).unwrap(), first);
+    }
+
+    #[test]
+    fn a_password_is_one_line() {
+        let read = |text: &str| password_in(&mut text.as_bytes());
+        for line in ["a long sentence", "a long sentence\n", "a long sentence\r\nand more\n"] {
+            assert!(read(line).is_ok(), "{line:?}");
+        }
+        for nothing in ["", "\n", "\r\n", "\na long sentence\n"] {
+            assert!(matches!(read(nothing), Err(StaffError::PasswordMissing)), "{nothing:?}");
+        }
+        assert!(matches!(read("short\n"), Err(StaffError::PasswordLength)));
     }
 
     #[test]

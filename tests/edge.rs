@@ -229,6 +229,40 @@ async fn a_request_has_to_arrive_in_time() -> io::Result<()> {
     Ok(())
 }
 
+/// actix itself bounds the head of the first request only. Seen to fail when nobody looked for connections that wait,
+/// and when they were not watched.
+#[tokio::test]
+async fn the_head_of_a_later_request_has_to_arrive_in_time() -> io::Result<()> {
+    let (_folder, clinic) =
+        open(&[("PATI_SERVER__REQUEST_SECONDS", "1"), ("PATI_SERVER__KEEP_ALIVE_SECONDS", "1")]);
+    let mut client = Connection::open(clinic.address).await?;
+    for _ in 0..3 {
+        assert_eq!(client.send(&wire::get("/health", &[])).await?.status, 200);
+    }
+    timeout(Duration::from_secs(30), client.trickle_until_closed()).await.expect("it is cut off");
+    Ok(())
+}
+
+/// A second handle to a socket would keep a connection open that actix has only dropped. Seen to fail when the server
+/// kept that handle itself.
+#[tokio::test]
+async fn a_client_is_told_at_once_that_its_connection_has_ended() -> io::Result<()> {
+    // A connection would be ended by the server's own looks far too late for this test.
+    let (_folder, clinic) = open(&[("PATI_SERVER__REQUEST_SECONDS", "300")]);
+    let get = |connection| wire::get("/health", &[("Connection", connection)]);
+    let no_request = b"no request\r\n\r\n".to_vec();
+    let mut too_large = b"GET /health HTTP/1.1\r\nX-Padding: ".to_vec();
+    too_large.resize(128 * 1024, b'a');
+    for (last, status) in [(get("close"), 200), (no_request, 400), (too_large, 431)] {
+        let mut client = Connection::open(clinic.address).await?;
+        assert_eq!(client.send(&get("keep-alive")).await?.status, 200);
+        assert_eq!(client.send(&last).await?.status, status);
+        let told = timeout(Duration::from_secs(20), client.read()).await?;
+        assert!(told.is_err(), "after {status}");
+    }
+    Ok(())
+}
+
 /// The limits are those of actix, and so no bug was planted: this tells when another version has others.
 #[tokio::test]
 async fn a_head_has_128_kib_and_96_headers_at_most() -> io::Result<()> {

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 use std::io;
+use std::net::Ipv4Addr;
 
 use harness::clinic::{self, Clinic};
 use harness::contract;
@@ -10,6 +11,7 @@ use harness::folder::Folder;
 use harness::import::{Half, ImportFile, day};
 use harness::patients::{Answer, PASSWORD, Patient};
 use harness::people;
+use harness::staff;
 use harness::wire::Reply;
 use pati_service::http::openapi;
 use serde_json::{Value, json};
@@ -33,11 +35,19 @@ struct Parameter {
     usual: Value,
 }
 
+/// Who is let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Door {
+    Open,
+    Patient,
+    Staff,
+}
+
 #[derive(Debug)]
 struct Route {
     method: String,
     path: String,
-    is_secured: bool,
+    door: Door,
     parameters: Vec<Parameter>,
 }
 
@@ -197,7 +207,13 @@ fn routes(usual: &Value) -> Vec<Route> {
             parameters.push(described(Place::Body, &json!(name), schema, usual));
         }
         let is_secured = operation["security"].as_array().is_some_and(|schemes| !schemes.is_empty());
-        routes.push(Route { method, path, is_secured, parameters });
+        let is_managing = operation["tags"][0].as_str().is_some_and(|tag| tag.starts_with("管理"));
+        let door = match (is_secured, is_managing) {
+            (false, _) => Door::Open,
+            (true, false) => Door::Patient,
+            (true, true) => Door::Staff,
+        };
+        routes.push(Route { method, path, door, parameters });
     }
     routes.sort_by(|a, b| (&a.path, &a.method).cmp(&(&b.path, &b.method)));
     routes
@@ -238,14 +254,11 @@ fn plain(value: &Value) -> String {
 
 impl Route {
     /// A request with the usual values but for one of them.
-    fn request(&self, token: Option<&str>, exception: Option<(&Parameter, &Hostile)>) -> Vec<u8> {
+    fn request(&self, more_headers: &str, exception: Option<(&Parameter, &Hostile)>) -> Vec<u8> {
         let mut path = self.path.clone();
         let mut query: Vec<Vec<u8>> = Vec::new();
-        let mut headers: Vec<u8> = Vec::new();
+        let mut headers = more_headers.as_bytes().to_vec();
         let mut members: Vec<Vec<u8>> = Vec::new();
-        if let Some(token) = token {
-            headers.extend_from_slice(format!("token: {token}\r\n").as_bytes());
-        }
         for parameter in &self.parameters {
             let is_this = |other: &&Parameter| other.place == parameter.place && other.name == parameter.name;
             let hostile = exception.and_then(|(other, hostile)| Some(other).filter(is_this).map(|_| hostile));
@@ -303,16 +316,46 @@ fn json_text(bytes: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Who asks: patients, each with an account of its own for as long as it stands.
+/// Administrators, one after the other: routes may log them out, disable them and change their passwords.
+const ADMINISTRATORS: usize = 8;
+
+/// Who asks: patients, each with an account of its own for as long as it stands, and administrators.
 struct Callers<'a> {
     clinic: &'a Clinic,
     patient: Patient,
     count: usize,
+    admin: Patient,
+    admins: usize,
+    /// How many addresses have asked so far: each sends a few wrong passwords at most, and is never slowed down.
+    addresses: u32,
 }
 
 impl<'a> Callers<'a> {
     async fn first(clinic: &'a Clinic) -> Self {
-        Self { clinic, patient: Patient::registered(clinic, 1).await, count: 1 }
+        let admin = staff::logged_in(clinic, "admin1").await;
+        let patient = Patient::registered(clinic, 1).await;
+        Self { clinic, patient, count: 1, admin, admins: 1, addresses: 0 }
+    }
+
+    /// The headers of somebody whom the route lets in, from an address of its own.
+    async fn headers(&mut self, door: Door) -> io::Result<String> {
+        self.addresses += 1;
+        let address = Ipv4Addr::from_bits((10 << 24) + self.addresses);
+        let token = match door {
+            Door::Open => return Ok(format!("X-Forwarded-For: {address}\r\n")),
+            Door::Patient => self.token().await?,
+            Door::Staff => self.admin_token().await?,
+        };
+        Ok(format!("token: {token}\r\nX-Forwarded-For: {address}\r\n"))
+    }
+
+    async fn admin_token(&mut self) -> io::Result<String> {
+        while self.admin.get("manager_service/audit").await?.status == "0401" {
+            self.admins += 1;
+            assert!(self.admins <= ADMINISTRATORS, "more administrators are needed");
+            self.admin = staff::logged_in(self.clinic, &format!("admin{}", self.admins)).await;
+        }
+        Ok(self.admin.token().to_owned())
     }
 
     /// The token of somebody who is logged in: routes may log out, and close accounts.
@@ -356,7 +399,12 @@ async fn open() -> (Folder, Clinic, Value) {
     let mut file = ImportFile::default();
     file.doctor(2001).schedule(3001, 2001, day(2), Half::Am, 9).schedule(3002, 2001, day(2), Half::Pm, 9);
     clinic::import(&folder, &file);
-    let clinic = Clinic::start(&folder, &[("PATI_SMS__PER_PHONE_PER_DAY", "0")]);
+    for number in 1..=ADMINISTRATORS {
+        staff::add(&folder, &["--account", &format!("admin{number}"), "--role", "admin"]);
+    }
+    let settings =
+        [("PATI_SMS__PER_PHONE_PER_DAY", "0"), ("PATI_SERVER__TRUSTED_PROXIES", "[\"127.0.0.1/32\"]")];
+    let clinic = Clinic::start(&folder, &settings);
     let usual = json!({
         "tenantId": "1", "deptId": "101", "doctorId": "2001", "date": day(2).to_string(), "scheduleId": "3001",
         "serialNo": 1, "phone": people::phone(1), "password": PASSWORD, "oldPassword": PASSWORD,
@@ -383,9 +431,9 @@ async fn whatever_is_sent_is_answered_or_refused() -> io::Result<()> {
     for route in &routes {
         let mut let_in = false;
         for parameter in &route.parameters {
-            let token = if route.is_secured { Some(callers.token().await?) } else { None };
             for hostile in Hostile::all_for(parameter.place) {
-                let request = route.request(token.as_deref(), Some((parameter, &hostile)));
+                let headers = callers.headers(route.door).await?;
+                let request = route.request(&headers, Some((parameter, &hostile)));
                 let asked = || format!("{} = {}", parameter.name, shortened(&hostile));
                 let reply = callers.patient.raw(&request).await;
                 let reply = reply.unwrap_or_else(|error| panic!("{} with {}: {error}", route.path, asked()));
@@ -415,11 +463,7 @@ async fn a_body_that_is_none_is_refused_by_every_route() -> io::Result<()> {
     let mut requests = 0;
     for route in routes(&usual).iter().filter(|route| route.method == "POST") {
         for (body, expected) in hostile_bodies() {
-            let headers = if route.is_secured {
-                format!("token: {}\r\n", callers.token().await?)
-            } else {
-                String::new()
-            };
+            let headers = callers.headers(route.door).await?;
             let request = route.with_body(&route.path, headers.as_bytes(), &body);
             let asked = String::from_utf8_lossy(&body[..body.len().min(40)]).into_owned();
             let reply = callers.patient.raw(&request).await;
@@ -450,8 +494,7 @@ async fn doubled_members_and_false_tokens_are_refused() -> io::Result<()> {
         let body: Vec<_> =
             route.parameters.iter().filter(|parameter| parameter.place == Place::Body).collect();
         for doubled in &body {
-            let token = if route.is_secured { Some(callers.token().await?) } else { None };
-            let headers = token.map(|token| format!("token: {token}\r\n")).unwrap_or_default();
+            let headers = callers.headers(route.door).await?;
             let mut members: Vec<_> =
                 body.iter().map(|member| format!("\"{}\":{}", member.name, member.usual)).collect();
             members.push(format!("\"{}\":{{\"a\":1}}", doubled.name));
@@ -461,11 +504,11 @@ async fn doubled_members_and_false_tokens_are_refused() -> io::Result<()> {
             assert_eq!(status, "0001", "{} with {text}", route.path);
             requests += 1;
         }
-        if !route.is_secured {
+        if route.door == Door::Open {
             continue;
         }
         for token in ["", "null", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", &"a".repeat(20_000), "😀"] {
-            let reply = callers.patient.raw(&route.request(Some(token), None)).await?;
+            let reply = callers.patient.raw(&route.request(&format!("token: {token}\r\n"), None)).await?;
             let Verdict { status, .. } = judge(route, token, reply);
             assert_eq!(status, "0401", "{} with token {token:.40}", route.path);
             requests += 1;

@@ -18,6 +18,7 @@ use image::{DynamicImage, ImageFormat};
 use pati_service::pictures::AccessKey;
 use serde_json::{Value, json};
 use storage::{OsRandom, Scan, Storage, StorageOptions, Vault, keys};
+use tokio::time::timeout;
 
 mod harness;
 
@@ -554,13 +555,50 @@ async fn a_file_that_is_too_large_is_not_read_to_its_end() -> io::Result<()> {
     endless.extend_from_slice(&body[..body.len() - 100]);
     let mut connection = Connection::open(clinic.address).await?;
     connection.write(&endless).await?;
-    let reply = tokio::time::timeout(Duration::from_secs(30), connection.read()).await;
+    let reply = timeout(Duration::from_secs(30), connection.read()).await;
     refused(&reply.expect("answered before the rest was sent")?, 400, "EntityTooLarge");
 
     // Lines before the first boundary are passed over, but not without end.
     let flood = "x\r\n".repeat(100_000);
     refused(&post_body(&clinic, flood.as_bytes()).await, 400, "EntityTooLarge");
     taken(&form.post(&clinic).await);
+    Ok(())
+}
+
+/// The picture is larger than what the kernel takes from the server in one go. Seen to fail when a request ended with
+/// its handler.
+#[tokio::test]
+async fn a_client_may_take_its_time_for_a_picture() -> io::Result<()> {
+    const PATIENCE: Duration = Duration::from_secs(60);
+    let (_folder, clinic) = open(&[
+        ("PATI_OSS__MAX_BYTES", "20000000"),
+        ("PATI_SERVER__REQUEST_SECONDS", "1"),
+        ("PATI_SERVER__KEEP_ALIVE_SECONDS", "1"),
+    ]);
+    let mut patient = Patient::registered(&clinic, 1).await;
+    let permit = permit(&mut patient, "png", "image/png").await;
+    let mut random = 1_u32;
+    let noise = image::RgbImage::from_fn(2000, 2000, |_, _| {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let [_, red, green, blue] = random.to_le_bytes();
+        image::Rgb([red, green, blue])
+    });
+    let noise = encoded(&DynamicImage::ImageRgb8(noise), ImageFormat::Png);
+    assert!(noise.len() > 10_000_000, "{}", noise.len());
+    taken(&Form::of(&permit, "image/png", noise.clone()).post(&clinic).await);
+
+    let mut slow = Connection::open(clinic.address).await?;
+    let key = permit["key"].as_str().expect("a text");
+    slow.write(&wire::get(&format!("/oss/{key}"), &[])).await?;
+    // Two that have no request under way are cut off one after the other in the meantime.
+    for _ in 0..2 {
+        let mut other = Connection::open(clinic.address).await?;
+        assert_eq!(other.send(&wire::get("/health", &[])).await?.status, 200);
+        timeout(PATIENCE, other.trickle_until_closed()).await.expect("it is cut off");
+    }
+    let reply = timeout(PATIENCE, slow.read()).await??;
+    assert_eq!(reply.status, 200);
+    assert!(reply.body == noise, "{} bytes", reply.body.len());
     Ok(())
 }
 

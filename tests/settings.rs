@@ -119,6 +119,7 @@ fn a_bad_value_is_refused_by_name_and_reason() {
         ("server", "public_url = 'https://a:b@book.example.cn'", "public_url", "password"),
         ("server", "public_url = 'https://book.example.cn/?a=1'", "public_url", "query"),
         ("server", "request_seconds = 0", "request_seconds", "between 1 and 300"),
+        ("server", "keep_alive_seconds = 0", "keep_alive_seconds", "between 1 and 3600"),
         ("server", "cors_origins = ['*']", "cors_origins[0]", "origins"),
         ("server", "cors_origins = ['h5.example.cn']", "cors_origins[0]", "origins"),
         ("server", "cors_origins = ['https://*.example.cn']", "cors_origins[0]", "origins"),

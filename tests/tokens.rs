@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use harness::clinic::Clinic;
 use harness::folder::Folder;
 use harness::patients::{PASSWORD, Patient};
-use harness::people;
+use harness::{people, staff};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
@@ -115,6 +115,74 @@ async fn forged_and_altered_tokens_are_refused_before_and_after_a_restart() -> i
     for token in &bad {
         assert!(!is_accepted(&mut patient, token).await?, "{token}");
     }
+    Ok(())
+}
+
+/// Whether a token is one of the staff: the list of the staff is read with it.
+async fn is_staff(client: &mut Patient, token: &str) -> io::Result<bool> {
+    client.use_token(token);
+    let answer = client.get("manager_service/staff").await?;
+    if !answer.is_success() {
+        assert!([(401, "0401"), (403, "0403")].contains(&(answer.http, answer.status.as_str())), "{token}");
+    }
+    Ok(answer.is_success())
+}
+
+/// The patient has the number of the member of the staff, so that the audience alone tells them apart. Seen to fail when a
+/// patient's token was taken for the staff of the same number, and when the session of the staff was not looked at.
+#[tokio::test]
+async fn a_token_of_the_staff_is_no_patients_and_the_other_way_round() -> io::Result<()> {
+    let folder = Folder::new();
+    let id = staff::add(&folder, &["--account", "boss", "--role", "admin"]);
+    let clinic = Clinic::start(&folder, &[]);
+    let patient = Patient::registered(&clinic, 1).await.token().to_owned();
+    let admin = staff::token(&clinic, 1, "boss").await;
+    let (of_patient, of_staff) = (Forger::of(&folder, &patient), Forger::of(&folder, &admin));
+    for claim in ["sub", "tenant"] {
+        assert_eq!(of_patient.claims[claim], of_staff.claims[claim], "{claim}");
+    }
+    assert_eq!(of_staff.claims["sub"], json!(id));
+    let mut client = Patient::connect(clinic.address).await?;
+    for twin in [
+        admin.clone(),
+        signed(&of_staff.key, Algorithm::HS256, &of_staff.claims),
+        of_staff.with("exp", &json!(now() + 60)),
+    ] {
+        assert!(is_staff(&mut client, &twin).await?, "{twin}");
+    }
+    let bad = [
+        patient.clone(),
+        of_staff.unsigned("none"),
+        of_staff.unsigned("HS256"),
+        signed(&[7; 32], Algorithm::HS256, &of_staff.claims),
+        signed(&of_staff.key, Algorithm::HS512, &of_staff.claims),
+        of_staff.with("exp", &json!(now() - 1)),
+        of_staff.with("aud", &json!("patient")),
+        of_staff.with("aud", &json!("admin")),
+        of_staff.with("iss", &json!("somebody")),
+        of_staff.with("session", &json!(1)),
+        of_staff.with("sub", &json!("1")),
+        of_staff.with("tenant", &json!(2)),
+    ];
+    for token in &bad {
+        assert!(!is_staff(&mut client, token).await?, "{token}");
+    }
+    client.use_token(&patient);
+    client.get("manager_service/staff").await?.refused(403, "0403");
+    client.members().await?.data();
+    client.use_token(&admin);
+    client.members().await?.refused(403, "0403");
+    client.post("manager_service/logout", &json!({})).await?.done();
+
+    clinic.stop();
+    let clinic = Clinic::start(&folder, &[]);
+    let mut client = Patient::connect(clinic.address).await?;
+    for token in bad.iter().chain([&admin]) {
+        assert!(!is_staff(&mut client, token).await?, "{token}");
+    }
+    client.use_token(&patient);
+    client.members().await?.data();
+    clinic.stop();
     Ok(())
 }
 

@@ -12,6 +12,9 @@ use domain::{
     SerialNo, SlotPlan, TenantId, Timestamp,
 };
 
+use storage::{ReadError, Storage};
+
+use crate::hydration::taken_slots;
 use crate::profiles::Profiles;
 
 /// One schedule as the lists see it.
@@ -21,6 +24,19 @@ pub struct ScheduleView {
     pub schedule: Schedule,
     /// One for each of the schedule's slots, in the same order.
     slots: Vec<SlotView>,
+}
+
+/// What the clinic counts of a schedule's slots.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SlotCounts {
+    /// All of them.
+    pub total: usize,
+    /// Those for the desk alone (现场号), whoever has them.
+    pub desk_only: usize,
+    /// Those that are booked.
+    pub booked: usize,
+    /// Those that can still be given out, online or at the desk: neither booked nor held nor passed.
+    pub left: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +63,52 @@ impl ScheduleView {
     pub fn free_slots(&self, now: Timestamp) -> impl Iterator<Item = SlotPlan> + '_ {
         let slots = self.schedule.slots.iter().zip(&self.slots);
         slots.filter(move |(plan, slot)| slot.is_free(plan.channel, now)).map(|(plan, _)| *plan)
+    }
+
+    /// A schedule that no list shows, as it is stored: one of the past.
+    ///
+    /// # Errors
+    /// [`ReadError`]
+    pub fn stored(
+        storage: &Storage,
+        zone: &ClinicZone,
+        tenant: TenantId,
+        schedule: Schedule,
+    ) -> Result<Self, ReadError> {
+        let taken = taken_slots(storage, tenant, schedule.id)?;
+        Ok(Self::with_taken(schedule, &taken, zone))
+    }
+
+    fn with_taken(schedule: Schedule, taken: &HashMap<SerialNo, BookingId>, zone: &ClinicZone) -> Self {
+        let occupancy = |plan: &SlotPlan| match taken.get(&plan.serial) {
+            Some(booking) => Occupancy::Booked(*booking),
+            None => Occupancy::Free,
+        };
+        let occupancies: Vec<_> = schedule.slots.iter().map(occupancy).collect();
+        Self::new(schedule, occupancies.into_iter(), zone)
+    }
+
+    /// Every slot with who has it at `now`.
+    pub fn slots(&self, now: Timestamp) -> impl Iterator<Item = (SlotPlan, Occupancy)> + '_ {
+        let slots = self.schedule.slots.iter().zip(&self.slots);
+        slots.map(move |(plan, slot)| (*plan, slot.occupancy.at(now)))
+    }
+
+    /// What the clinic counts at `now`.
+    #[must_use]
+    pub fn counts(&self, now: Timestamp) -> SlotCounts {
+        let mut counts = SlotCounts { total: self.slots.len(), ..SlotCounts::default() };
+        for (plan, slot) in self.schedule.slots.iter().zip(&self.slots) {
+            counts.desk_only += usize::from(plan.channel == Channel::DeskOnly);
+            match slot.occupancy.at(now) {
+                Occupancy::Booked(_) => counts.booked += 1,
+                Occupancy::Held(_) => {}
+                Occupancy::Free => {
+                    counts.left += usize::from(slot.starts_at > now && !self.schedule.is_stopped());
+                }
+            }
+        }
+        counts
     }
 
     /// How many slots a patient can book at `now`.
@@ -108,12 +170,7 @@ impl Availability {
         schedule: Schedule,
         taken: &HashMap<SerialNo, BookingId>,
     ) {
-        let occupancy = |plan: &SlotPlan| match taken.get(&plan.serial) {
-            Some(booking) => Occupancy::Booked(*booking),
-            None => Occupancy::Free,
-        };
-        let occupancies: Vec<_> = schedule.slots.iter().map(occupancy).collect();
-        self.insert(tenant, ScheduleView::new(schedule, occupancies.into_iter(), &self.zone));
+        self.insert(tenant, ScheduleView::with_taken(schedule, taken, &self.zone));
     }
 
     /// Shows a schedule that was just added, unless its actor was faster.
@@ -125,14 +182,21 @@ impl Availability {
         }
     }
 
+    /// A schedule that was changed before anybody booked it may have moved: for a moment no day names it, and none
+    /// names it wrongly.
     fn insert(&self, tenant: TenantId, view: ScheduleView) {
         let Schedule { id, department, date, .. } = view.schedule;
+        let before = self.look(tenant, id, |shown| (shown.schedule.department, shown.schedule.date));
+        if let Some((before, day)) = before.filter(|before| *before != (department, date))
+            && let Some(mut listed) = self.days.get_mut(&(tenant, before, day))
+        {
+            listed.retain(|listed| *listed != id);
+        }
+        self.schedules.insert((tenant, id), view);
         let mut day = self.days.entry((tenant, department, date)).or_default();
         if !day.contains(&id) {
             day.push(id);
         }
-        drop(day);
-        self.schedules.insert((tenant, id), view);
     }
 
     /// Brings the slots of a schedule up to date.

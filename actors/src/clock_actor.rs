@@ -5,16 +5,20 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use domain::Timestamp;
-use storage::Storage;
+use storage::{Sequences, Storage};
 
 use crate::availability::Availability;
 use crate::clock::Clock;
 use crate::directory::ScheduleDirectory;
+use crate::generation::{Due, Generator};
+use crate::label_sweep::sweep_labels;
 use crate::no_shows;
+use crate::patient_index::PatientIndex;
 
 const TICK: Duration = Duration::from_secs(30);
 
-/// Sweeps what has expired, folds the journal, marks missed visits and forgets days that are over.
+/// Sweeps what has expired, folds the journal, marks missed visits, makes the schedules of the days ahead and
+/// forgets days that are over.
 pub struct ClockActor {
     /// Where everything is kept.
     pub storage: Storage,
@@ -22,8 +26,15 @@ pub struct ClockActor {
     pub directory: ScheduleDirectory,
     /// What the lists show.
     pub availability: Arc<Availability>,
+    /// Numbers for new schedules.
+    pub sequences: Arc<Sequences>,
+    /// The patients, their groups and labels.
+    pub patients: Arc<PatientIndex>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// When schedules are made from the templates: [`Due::Now`] at the start, when the settings may have changed, and
+    /// once a day from then on.
+    pub generation: Due,
 }
 
 impl ClockActor {
@@ -31,9 +42,17 @@ impl ClockActor {
         let now = self.clock.now();
         self.directory.tidy();
         self.availability.forget_before(self.availability.zone().date_of(now));
-        let (storage, directory) = (self.storage.clone(), self.directory.clone());
+        let upkeep = Upkeep {
+            storage: self.storage.clone(),
+            directory: self.directory.clone(),
+            availability: Arc::clone(&self.availability),
+            sequences: Arc::clone(&self.sequences),
+            patients: Arc::clone(&self.patients),
+            now,
+        };
+        let made = upkeep.tidy(self.generation).into_actor(self);
         // The next tick waits until this one is done, so that no two run at once.
-        context.wait(tidy(storage, directory, now).into_actor(self));
+        context.wait(made.map(|next, actor, _| actor.generation = next));
     }
 }
 
@@ -46,24 +65,61 @@ impl Actor for ClockActor {
     }
 }
 
-async fn tidy(storage: Storage, directory: ScheduleDirectory, now: Timestamp) {
-    match no_shows::mark_no_shows(&storage, &directory, now).await {
-        Ok(0) => {}
-        Ok(marked) => tracing::info!(marked, "marked missed visits"),
-        Err(error) => tracing::error!(error = %error, "missed visits could not be marked"),
+/// What one tick works with.
+struct Upkeep {
+    storage: Storage,
+    directory: ScheduleDirectory,
+    availability: Arc<Availability>,
+    sequences: Arc<Sequences>,
+    patients: Arc<PatientIndex>,
+    now: Timestamp,
+}
+
+impl Upkeep {
+    /// Answers when schedules are due the next time.
+    async fn tidy(self, due: Due) -> Due {
+        let Self { storage, directory, now, .. } = &self;
+        match no_shows::mark_no_shows(storage, directory, *now).await {
+            Ok(0) => {}
+            Ok(marked) => tracing::info!(marked, "marked missed visits"),
+            Err(error) => tracing::error!(error = %error, "missed visits could not be marked"),
+        }
+        let next = self.generate(due).await;
+        let Self { storage, patients, now, .. } = self;
+        if tokio::task::spawn_blocking(move || look_after(&storage, &patients, now)).await.is_err() {
+            tracing::error!("the upkeep of the storage panicked");
+        }
+        next
     }
-    let upkeep = tokio::task::spawn_blocking(move || upkeep(&storage, now));
-    if upkeep.await.is_err() {
-        tracing::error!("the upkeep of the storage panicked");
+
+    async fn generate(&self, due: Due) -> Due {
+        let generator = Generator {
+            storage: &self.storage,
+            sequences: &self.sequences,
+            availability: &self.availability,
+            policy: self.directory.policy(),
+        };
+        match generator.run_all(due, self.now).await {
+            Ok(_) => Due::OnceADay,
+            Err(error) => {
+                tracing::error!(error = %error, "schedules could not be made from the templates, it will be tried again");
+                due
+            }
+        }
     }
 }
 
 /// Blocks: not for a thread that runs actors.
-fn upkeep(storage: &Storage, now: Timestamp) {
+fn look_after(storage: &Storage, patients: &PatientIndex, now: Timestamp) {
     match storage.sweep(now) {
         Ok(0) => {}
         Ok(swept) => tracing::debug!(swept, "swept expired records"),
         Err(error) => tracing::warn!(error = %error, "expired records could not be swept"),
+    }
+    match sweep_labels(storage, patients) {
+        Ok(0) => {}
+        Ok(removed) => tracing::info!(removed, "removed deleted groups and labels"),
+        Err(error) => tracing::warn!(error = %error, "deleted groups and labels could not be removed"),
     }
     storage.flush_index();
     match storage.fold_if_due(now) {

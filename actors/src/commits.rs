@@ -3,15 +3,17 @@
 //! The preconditions are the last line against double booking: they hold even if two processes ran
 //! an actor for the same schedule.
 
-use domain::{Booking, DailyVisits, Event, Schedule, UserId};
+use domain::{Booking, Canceller, DailyVisits, Event, Schedule, UserId};
 use storage::records::{
-    ActiveEntry, BookedBefore, BookingOwner, BookingRecord, MembersRecord, Miss, NoShowRecord, PatientRecord,
-    ScheduleAtRecord, ScheduleRecord, SlotRecord, VisitRecord,
+    ActiveEntry, BookedBefore, BookingOwner, BookingRecord, MembersRecord, Miss, NoShowRecord,
+    NotificationKind, PatientRecord, ScheduleAtRecord, ScheduleRecord, SlotRecord, VisitRecord,
 };
 use storage::{Commit, Key, ReadError, Version, keys};
 
 use crate::consider::{self, ActiveFact, Setting};
 use crate::loading::WroteScheduleRecord;
+use crate::notices;
+use crate::requests::AskError;
 
 /// A visit's record is of no use once its day is over; kept a little longer, it costs little.
 const VISIT_KEPT_DAYS: i32 = 2;
@@ -38,7 +40,7 @@ pub(crate) fn commit_of(
     setting: &Setting<'_>,
     events: &[Event],
     guards: Guards,
-) -> Result<Option<Written>, ReadError> {
+) -> Result<Option<Written>, AskError> {
     let mut writer = Writer {
         setting,
         commit: Commit::new(),
@@ -74,14 +76,20 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     /// False when the event concerns a booking without a version.
-    fn write(&mut self, event: &Event) -> Result<bool, ReadError> {
+    fn write(&mut self, event: &Event) -> Result<bool, AskError> {
         match event {
             Event::Held { .. } | Event::HoldEnded { .. } => Ok(true),
             Event::Booked(booking) => {
                 self.book(booking)?;
                 Ok(true)
             }
-            Event::Cancelled { .. } => self.rewrite(event, |writer, booking| writer.free(booking)),
+            Event::Cancelled { by: Canceller::Stop(_), .. } => self.rewrite(event, |writer, booking| {
+                notices::notify(writer.setting, &mut writer.commit, NotificationKind::Stopped, booking);
+                writer.free(booking)
+            }),
+            Event::Cancelled { by: Canceller::Patient | Canceller::Staff(_) | Canceller::Unpaid, .. } => {
+                self.rewrite(event, |writer, booking| writer.free(booking))
+            }
             Event::CheckedIn { .. } => self.rewrite(event, |writer, booking| writer.leave_active(booking)),
             Event::Paid { .. } => self.rewrite(event, |_, _| Ok(())),
             Event::NoShowMarked { .. } => self.rewrite(event, |writer, booking| {
@@ -89,11 +97,15 @@ impl Writer<'_> {
                 writer.add_miss(booking)
             }),
             Event::Corrected { .. } => self.rewrite(event, |writer, booking| writer.remove_miss(booking)),
-            Event::SlotsAdded { .. }
-            | Event::Stopped { .. }
-            | Event::Reopened { .. }
-            | Event::Relocated { .. } => {
-                self.change_schedule(event);
+            Event::SlotsAdded { .. } | Event::Stopped { .. } | Event::Reopened { .. } => {
+                self.change_schedule(event)?;
+                Ok(true)
+            }
+            Event::Relocated { .. } => {
+                for booking in self.setting.state.live_bookings() {
+                    notices::notify(self.setting, &mut self.commit, NotificationKind::Relocated, booking);
+                }
+                self.change_schedule(event)?;
                 Ok(true)
             }
         }
@@ -107,7 +119,7 @@ impl Writer<'_> {
         self.commit.require_absent(&slot);
         self.require_schedule();
         self.commit.require_absent(&visit);
-        match self.setting.shared.policy.visits_per_patient_per_day {
+        match self.setting.policy.visits_per_patient_per_day {
             DailyVisits::Two => {}
             DailyVisits::One => {
                 let other = keys::visit(tenant, booking.patient, booking.date, booking.period.other());
@@ -115,8 +127,7 @@ impl Writer<'_> {
             }
         }
         self.commit.put(&slot, &SlotRecord { owner, booking: booking.id });
-        let over =
-            self.setting.shared.policy.zone.start_of_day(booking.date.saturating_add_days(VISIT_KEPT_DAYS));
+        let over = self.setting.policy.zone.start_of_day(booking.date.saturating_add_days(VISIT_KEPT_DAYS));
         self.commit.put_expiring(&visit, &VisitRecord { booking: booking.id }, over);
         self.commit.put(&keys::booking(tenant, owner, booking.id), &BookingRecord::from(booking));
         if let Some(user) = booking.user() {
@@ -140,7 +151,7 @@ impl Writer<'_> {
         &mut self,
         event: &Event,
         more: impl FnOnce(&mut Self, &Booking) -> Result<(), ReadError>,
-    ) -> Result<bool, ReadError> {
+    ) -> Result<bool, AskError> {
         // Money for a booking that the state no longer holds changes no booking of this schedule.
         let Some(booking) = self.setting.state.booking_after(event) else {
             return Ok(true);
@@ -181,7 +192,7 @@ impl Writer<'_> {
     }
 
     fn add_miss(&mut self, booking: &Booking) -> Result<(), ReadError> {
-        let policy = &self.setting.shared.policy;
+        let policy = self.setting.policy;
         let today = policy.zone.date_of(self.setting.now);
         let mut fact = consider::read_no_show(self.setting, booking.patient)?;
         let window = i32::from(policy.no_show.window_days);
@@ -195,7 +206,7 @@ impl Writer<'_> {
     }
 
     fn remove_miss(&mut self, booking: &Booking) -> Result<(), ReadError> {
-        let policy = &self.setting.shared.policy;
+        let policy = self.setting.policy;
         let today = policy.zone.date_of(self.setting.now);
         let mut fact = consider::read_no_show(self.setting, booking.patient)?;
         fact.record.misses.retain(|miss| miss.booking != booking.id);
@@ -208,9 +219,11 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn change_schedule(&mut self, event: &Event) {
+    fn change_schedule(&mut self, event: &Event) -> Result<(), AskError> {
         let before = self.setting.state.schedule();
         self.schedule.get_or_insert_with(|| before.clone()).apply(event);
+        notices::note(self.setting, &mut self.commit, event)?;
+        Ok(())
     }
 
     /// The rules were asked about this very schedule: not stopped, not moved, no slots added since.
@@ -220,7 +233,7 @@ impl Writer<'_> {
     }
 
     fn finish(mut self, events: &[Event]) -> Written {
-        let today = self.setting.shared.policy.zone.date_of(self.setting.now);
+        let today = self.setting.policy.zone.date_of(self.setting.now);
         for fact in &mut self.active {
             fact.record.entries.retain(|entry| entry.date >= today);
             self.commit.require_version(&fact.key, fact.version);

@@ -2,7 +2,7 @@
 
 use domain::{
     Booking, BookingCode, BookingId, Command, Decision, Event, MemberId, NewBooking, PatientFacts, PatientId,
-    Presubmit, Reply, Schedule, ScheduleState, Submit, TenantId, Timestamp, UserId,
+    Policy, Presubmit, Rejection, Reply, Schedule, ScheduleState, Submit, TenantId, Timestamp, UserId,
 };
 use storage::records::{ActiveRecord, IdemRecord, MembersRecord, NoShowRecord};
 use storage::{Commit, Key, ReadError, Sequence, Version, keys};
@@ -37,6 +37,8 @@ pub(crate) struct Planned {
 /// Where a request stands: the clinic's schedule, the moment, and the state to decide on.
 pub(crate) struct Setting<'a> {
     pub(crate) shared: &'a Shared,
+    /// The rules of the schedule's department.
+    pub(crate) policy: &'a Policy,
     pub(crate) target: Target,
     pub(crate) now: Timestamp,
     /// The state after everything that the batch has decided so far.
@@ -50,7 +52,30 @@ impl Setting<'_> {
     }
 
     fn decide(&self, command: &Command) -> Result<Decision, AskError> {
-        self.state.decide(command, self.now, &self.shared.policy).map_err(AskError::Rejected)
+        self.state.decide(command, self.now, self.policy).map_err(AskError::Rejected)
+    }
+
+    /// Decides what takes a slot. Nobody newly takes one where the department or doctor is disabled, as where the
+    /// schedule is stopped; who has one already is answered as before.
+    fn decide_taking(&self, command: &Command) -> Result<Decision, AskError> {
+        let decided = self.decide(command);
+        let changes_nothing = matches!(&decided, Ok(decision) if decision.events.is_empty());
+        if changes_nothing || self.sees_patients()? {
+            return decided;
+        }
+        Err(AskError::Rejected(Rejection::Stopped))
+    }
+
+    /// Whether the department and the doctor of the schedule are enabled. Those that are unknown have not been disabled.
+    fn sees_patients(&self) -> Result<bool, ReadError> {
+        let Shared { availability, storage, .. } = self.shared;
+        let (profiles, schedule) = (availability.profiles(), self.state.schedule());
+        let ward = profiles.department(storage, self.tenant(), schedule.department)?;
+        let doctor = match schedule.doctor {
+            Some(doctor) => profiles.doctor(storage, self.tenant(), doctor)?,
+            None => None,
+        };
+        Ok(ward.is_none_or(|ward| ward.enabled) && doctor.is_none_or(|doctor| doctor.enabled))
     }
 }
 
@@ -86,7 +111,7 @@ fn presubmit(setting: &Setting<'_>, user: UserId, serial: domain::SerialNo) -> R
     let other_holds = holds.in_other_schedules(setting.target.schedule);
     let active = active.count(setting);
     let Decision { events, reply } =
-        setting.decide(&Command::Presubmit(Presubmit { user, serial, active, other_holds }))?;
+        setting.decide_taking(&Command::Presubmit(Presubmit { user, serial, active, other_holds }))?;
     if let Reply::Held { until } = reply {
         holds.set(setting.target.schedule, until);
     }
@@ -130,7 +155,7 @@ fn submit(
         Some(patient) => Some(read_patient_facts(setting, &mut guards, patient)?),
         None => None,
     };
-    let decided = setting.decide(&Command::Submit(Submit { serial, booker, patient, new }));
+    let decided = setting.decide_taking(&Command::Submit(Submit { serial, booker, patient, new }));
     let books = matches!(&decided, Ok(decision) if !decision.events.is_empty());
     if !books {
         *spare = Some(new);
@@ -200,7 +225,7 @@ pub(crate) struct ActiveFact {
 impl ActiveFact {
     /// Visits that are still to come. Days that have passed no longer count, marked or not.
     fn count(&self, setting: &Setting<'_>) -> u16 {
-        let today = setting.shared.policy.zone.date_of(setting.now);
+        let today = setting.policy.zone.date_of(setting.now);
         let ahead = self.record.entries.iter().filter(|entry| entry.date >= today);
         u16::try_from(ahead.count()).unwrap_or(u16::MAX)
     }

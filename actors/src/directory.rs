@@ -11,7 +11,7 @@ use actix::prelude::*;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use domain::{Policy, Rejection, Reply, ScheduleId, TenantId, Timestamp};
-use storage::{Sequence, Sequences, Storage, keys};
+use storage::{Sequence, Sequences, Storage, Vault, keys};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::audit::AuditRow;
@@ -20,8 +20,9 @@ use crate::clock::Clock;
 use crate::day_book::DayBook;
 use crate::holds::HoldLedger;
 use crate::loading::LoadError;
+use crate::openings::Openings;
 use crate::requests::{Ask, AskError, Repeat, Request};
-use crate::schedule_actor::{Incoming, ScheduleActor, StopIfIdle};
+use crate::schedule_actor::{Incoming, Reload, ScheduleActor, StopIfIdle};
 
 /// How often a request is sent before its caller is told that it failed: again when the actor died
 /// with it, or when a burst has used up the numbers that were reserved for new bookings.
@@ -34,11 +35,13 @@ pub type OnAnswer = Arc<dyn Fn(&'static str, &Result<Reply, AskError>) + Send + 
 pub struct DirectoryConfig {
     /// Where everything is kept.
     pub storage: Storage,
+    /// The keys of what is sealed: the reasons that the staff give.
+    pub vault: Arc<Vault>,
     /// Numbers for new bookings.
     pub sequences: Arc<Sequences>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
-    /// The booking rules of each tenant.
+    /// The booking rules; a clinic or department may differ in when its schedules are released.
     pub policy: Policy,
     /// The counts that the lists show; kept up to date by the actors.
     pub availability: Arc<Availability>,
@@ -59,9 +62,10 @@ pub struct DirectoryConfig {
 /// What all actors of a directory share.
 pub(crate) struct Shared {
     pub(crate) storage: Storage,
+    pub(crate) vault: Arc<Vault>,
     pub(crate) sequences: Arc<Sequences>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) policy: Policy,
+    pub(crate) openings: Openings,
     pub(crate) availability: Arc<Availability>,
     pub(crate) day_book: Arc<DayBook>,
     pub(crate) holds: HoldLedger,
@@ -115,10 +119,11 @@ impl ScheduleDirectory {
         let arbiters = (0..config.arbiters.max(1)).map(|_| Arbiter::new().handle()).collect();
         Self {
             shared: Arc::new(Shared {
+                openings: Openings::new(config.storage.clone(), config.policy),
                 storage: config.storage,
+                vault: config.vault,
                 sequences: config.sequences,
                 clock: config.clock,
-                policy: config.policy,
                 availability: config.availability,
                 day_book: config.day_book,
                 holds: HoldLedger::default(),
@@ -166,6 +171,22 @@ impl ScheduleDirectory {
         Err(outcome)
     }
 
+    /// Has a schedule read from storage again, after its record was changed by somebody else than its actor. Once this
+    /// returns, lists and requests see it as it is; holds of it have ended.
+    pub async fn reload(&self, target: Target) {
+        for _ in 0..MAX_SENDS {
+            let address = match self.address_of(target) {
+                Ok(address) => address,
+                // There is no such schedule, or the process is about to stop.
+                Err(_) => return,
+            };
+            // An actor that died with the message is followed by one that reads storage.
+            if address.send(Reload).await.is_ok() {
+                return;
+            }
+        }
+    }
+
     /// How many actors are alive. For metrics and tests.
     #[must_use]
     pub fn live_actors(&self) -> usize {
@@ -178,10 +199,16 @@ impl ScheduleDirectory {
         self.max_waiting - self.permits.available_permits()
     }
 
-    /// The booking rules.
+    /// The booking rules of the settings. When schedules are released is asked of [`ScheduleDirectory::openings`].
     #[must_use]
     pub fn policy(&self) -> &Policy {
-        &self.shared.policy
+        self.shared.openings.standard()
+    }
+
+    /// The booking rules for each clinic and department.
+    #[must_use]
+    pub fn openings(&self) -> &Openings {
+        &self.shared.openings
     }
 
     /// How many actors were started so far. For metrics and tests.
@@ -215,7 +242,31 @@ impl ScheduleDirectory {
     ) -> Result<oneshot::Receiver<Result<Reply, AskError>>, AskError> {
         let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| AskError::Busy)?;
         let (reply, answer) = oneshot::channel();
-        // The entry is locked, so that of many callers one starts the actor. Nothing in here waits.
+        self.with_actor(target, |address| {
+            address.do_send(Incoming(Box::new(Ask {
+                request,
+                repeat: terms.repeat,
+                audit: terms.audit,
+                deadline: terms.deadline,
+                tries: 0,
+                reply,
+                permit,
+            })))
+        })?;
+        Ok(answer)
+    }
+
+    fn address_of(&self, target: Target) -> Result<Addr<ScheduleActor>, AskError> {
+        self.with_actor(target, Addr::clone)
+    }
+
+    /// Hands over the address of the schedule's actor, starting one where none lives. The directory's entry is locked
+    /// meanwhile, so that of many callers one starts the actor. Nothing in here waits.
+    fn with_actor<T>(
+        &self,
+        target: Target,
+        work: impl FnOnce(&Addr<ScheduleActor>) -> T,
+    ) -> Result<T, AskError> {
         let mut entry = match self.shared.actors.entry((target.tenant, target.schedule)) {
             Entry::Occupied(entry) => entry.into_ref(),
             Entry::Vacant(entry) => {
@@ -226,16 +277,7 @@ impl ScheduleDirectory {
         if !entry.address.connected() {
             *entry = self.start_actor(target);
         }
-        entry.address.do_send(Incoming(Box::new(Ask {
-            request,
-            repeat: terms.repeat,
-            audit: terms.audit,
-            deadline: terms.deadline,
-            tries: 0,
-            reply,
-            permit,
-        })));
-        Ok(answer)
+        Ok(work(&entry.address))
     }
 
     /// An invented schedule id must not start an actor.

@@ -33,7 +33,8 @@ pub fn hydrate(storage: &Storage, availability: &Availability, now: Timestamp) -
     Ok(shown)
 }
 
-fn taken_slots(
+/// The slots of a schedule that are booked.
+pub(crate) fn taken_slots(
     storage: &Storage,
     tenant: TenantId,
     schedule: ScheduleId,

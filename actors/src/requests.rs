@@ -5,7 +5,7 @@ use domain::{
     Reopen, Reply, SerialNo, StaffId, Stop, Timestamp, UserId,
 };
 use storage::records::IdemRecord;
-use storage::{CommitError, Key, NotCommitted, ReadError, SequenceError, Version};
+use storage::{CommitError, Key, NotCommitted, ReadError, SealError, SequenceError, Version};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::audit::AuditRow;
@@ -155,6 +155,9 @@ pub enum AskError {
     /// Storage refused the commit; nothing changed.
     #[error("not written: {0:?}")]
     NotWritten(NotCommitted),
+    /// The reason that was given cannot be sealed; nothing changed.
+    #[error("the reason cannot be sealed")]
+    Unsealed,
     /// Perhaps written, perhaps not. The process is about to stop.
     #[error("the outcome is unknown")]
     Unknown,
@@ -165,6 +168,14 @@ impl From<ReadError> for AskError {
     fn from(error: ReadError) -> Self {
         tracing::error!(error = %error, "a record cannot be read");
         Self::Unknown
+    }
+}
+
+/// A reason that cannot be sealed is not stored in the open.
+impl From<SealError> for AskError {
+    fn from(error: SealError) -> Self {
+        tracing::error!(error = %error, "a reason cannot be sealed");
+        Self::Unsealed
     }
 }
 

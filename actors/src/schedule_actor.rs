@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use actix::prelude::*;
-use domain::{Event, NewBooking, Rejection, Reply, ScheduleState, Timestamp, UserId};
+use domain::{Event, NewBooking, Occupancy, Rejection, Reply, ScheduleState, Timestamp, UserId};
 use storage::{CommitError, CommitTicket, Seq, Table};
 
 use crate::consider::{self, Planned, Setting, Verdict};
@@ -48,6 +48,12 @@ pub(crate) struct Incoming(pub(crate) Box<Ask>);
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct StopIfIdle;
+
+/// Sent by the directory when somebody else has changed the schedule's record: what is in memory no longer holds, the
+/// holds included.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Reload;
 
 /// Sent by the actor to itself: decide what waits.
 #[derive(Message)]
@@ -134,8 +140,17 @@ impl ScheduleActor {
                     continue;
                 }
             };
+            let department = loaded.state.schedule().department;
+            let policy = match self.shared.openings.policy_for(self.target.tenant, Some(department)) {
+                Ok(policy) => policy,
+                Err(error) => {
+                    ask.answer(Err(error.into()));
+                    continue;
+                }
+            };
             let setting = Setting {
                 shared: &self.shared,
+                policy: &policy,
                 target: self.target,
                 now,
                 state: tentative.as_ref().unwrap_or(&loaded.state),
@@ -289,6 +304,20 @@ impl ScheduleActor {
         context.stop();
     }
 
+    /// Forgets the state, ends its holds and shows what is stored.
+    fn reload(&mut self) {
+        let now = self.shared.clock.now();
+        if let Some(before) = self.loaded.take() {
+            for slot in before.state.slots() {
+                if let Occupancy::Held(hold) = slot.occupancy {
+                    self.shared.holds.end(self.target.tenant, hold.user, self.target.schedule);
+                }
+            }
+        }
+        // Whatever is wrong is told to the next request.
+        let _ = loaded_state(&mut self.loaded, &self.shared, self.target, now);
+    }
+
     fn stop_if_idle(&mut self, context: &mut Context<Self>) {
         let now = self.shared.clock.now();
         let idle = self.last_asked.plus(self.shared.idle_after) <= now;
@@ -352,6 +381,14 @@ impl Handler<StopIfIdle> for ScheduleActor {
 
     fn handle(&mut self, _: StopIfIdle, context: &mut Self::Context) {
         self.stop_if_idle(context);
+    }
+}
+
+impl Handler<Reload> for ScheduleActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Reload, _: &mut Self::Context) {
+        self.reload();
     }
 }
 

@@ -128,6 +128,10 @@ id! {
     /// A template (排班模板) that schedules are made from.
     TemplateId
 }
+id! {
+    /// A holiday or swapped day that differs from the templates.
+    ExceptionId
+}
 
 /// The number that a patient shows at the desk (`bookCode`): a running number per tenant, shown
 /// with eight digits.

@@ -14,8 +14,10 @@ mod booking;
 mod command;
 mod decide;
 mod event;
+mod grid;
 mod ids;
 mod invariants;
+mod labels;
 mod ledger;
 mod money;
 mod people;
@@ -24,7 +26,9 @@ mod rejection;
 mod schedule;
 mod staff;
 mod state;
+mod template;
 mod time;
+mod weekday;
 mod zone;
 
 pub use booking::{Booking, Canceller, Charge, Owner, Status};
@@ -34,11 +38,13 @@ pub use command::{
 };
 pub use decide::{Decision, Reply};
 pub use event::Event;
+pub use grid::{GridError, Pace, SlotGrid};
 pub use ids::{
-    BookingCode, BookingId, DepartmentId, DoctorId, IdError, LabelId, MAX_ID, MemberId, PatientId,
-    ScheduleId, SerialNo, SessionId, StaffId, TemplateId, TenantId, UserId,
+    BookingCode, BookingId, DepartmentId, DoctorId, ExceptionId, IdError, LabelId, MAX_ID, MemberId,
+    PatientId, ScheduleId, SerialNo, SessionId, StaffId, TemplateId, TenantId, UserId,
 };
 pub use invariants::{BrokenInvariant, Invariant};
+pub use labels::{LabelKind, LabelName, LabelNameError};
 pub use money::{Fen, MoneyError};
 pub use people::{Age, Gender, IdNumber, PersonError, PersonName, Phone};
 pub use policy::{DailyVisits, NoShowPolicy, Policy};
@@ -46,5 +52,9 @@ pub use rejection::Rejection;
 pub use schedule::{Channel, ClinicKind, MAX_SLOTS, Schedule, ScheduleError, SlotPlan, Standing};
 pub use staff::{AccountName, AccountNameError, Role};
 pub use state::{Hold, Occupancy, ScheduleState, Slot};
+pub use template::{
+    DayChange, DayException, EndsBeforeItBegins, PlannedSchedule, Scope, Template, TemplateError, wanted,
+};
 pub use time::{Date, Period, TimeError, TimeOfDay, Timestamp};
+pub use weekday::{Weekday, WeekdayError};
 pub use zone::ClinicZone;

@@ -2,10 +2,12 @@
 //! whether there is such an account or not.
 
 use actix_web::HttpRequest;
-use domain::TenantId;
+use domain::{StaffId, TenantId};
+use storage::records::Action;
 
 use super::error::{ApiError, ErrorCode};
 use super::limits::{ClientNetwork, Holder, PasswordAttempts, Unlocked};
+use super::staff::audit_of;
 use crate::app::App;
 use crate::passwords::Password;
 
@@ -17,6 +19,8 @@ pub(super) struct Claimant<'a> {
     pub(super) tenant: TenantId,
     pub(super) network: ClientNetwork,
     pub(super) password: Password,
+    /// In whose trail a wrong password is noted, by the commit that counts it: of a patient, in nobody's.
+    pub(super) traced: Option<StaffId>,
     /// The hash that the password was found to fit, so that a lost race costs no second comparison.
     pub(super) fits: Option<String>,
 }
@@ -39,7 +43,7 @@ impl<'a> Claimant<'a> {
     ) -> Result<Self, ApiError> {
         let network = ClientNetwork::of_client(app, request);
         PasswordAttempts::of(app, tenant).slow_down(app, network).await?;
-        Ok(Self { app, tenant, network, password, fits: None })
+        Ok(Self { app, tenant, network, password, traced: None, fits: None })
     }
 
     /// Compares the password with the stored hash of who logs in with `login`. Without one it takes as long, so that
@@ -62,7 +66,14 @@ impl<'a> Claimant<'a> {
             None => self.app.passwords.verify_dummy(self.password.clone()).await.map(|()| false)?,
         };
         if !is_right {
-            attempts.count(login, self.network).await?;
+            let row = match self.traced {
+                Some(staff) => {
+                    let said = (Action::LoginFailed, Some(staff.get()));
+                    Some(audit_of(self.app, self.tenant, staff, said).await?)
+                }
+                None => None,
+            };
+            attempts.count(login, self.network, row.as_ref()).await?;
             return Ok(Proof::Wrong);
         }
         self.fits = stored.cloned();

@@ -11,6 +11,8 @@ use super::error::ApiError;
 use super::openapi::Success;
 use crate::app::App;
 
+pub mod managed;
+
 #[derive(Serialize, ToSchema)]
 struct DepartmentRow {
     #[serde(rename = "deptId")]

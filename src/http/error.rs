@@ -63,6 +63,12 @@ pub enum ErrorCode {
     ConsentMissing,
     /// The account cannot be closed while it has live bookings.
     AccountHasBookings,
+    /// Another member of the staff has this account.
+    AccountTaken,
+    /// Nobody would be left who can administer the clinic.
+    LastAdmin,
+    /// The clinic has as many members of the staff as are allowed.
+    StaffLimit,
     /// The idempotency key was used before with other content.
     IdempotencyConflict,
     /// No such thing, or it is somebody else's.
@@ -109,6 +115,22 @@ pub enum ErrorCode {
     DuplicateSerial,
     /// A slot to be added has a time that does not fit its serial number.
     SlotsOutOfOrder,
+    /// Another department of the clinic has this name.
+    DepartmentNameTaken,
+    /// Another template makes schedules for the same place and half-day.
+    TemplateOverlap,
+    /// The day takes the pattern of another day of the week already.
+    DaySwappedTwice,
+    /// The clinic has as many things of this kind as it may have.
+    TooManyEntries,
+    /// The doctor does not work in the department.
+    DoctorElsewhere,
+    /// The department and doctor have another schedule on that half-day.
+    PlaceTaken,
+    /// Somebody has booked the schedule, now or before: it stays as it was relied on.
+    ScheduleBooked,
+    /// The day of the schedule is over.
+    ScheduleOver,
     /// Nothing to pay.
     NothingToPay,
     /// Paid before.
@@ -125,6 +147,12 @@ pub enum ErrorCode {
     MemberHasBookings,
     /// Only the front desk can correct this patient: others rely on the file too.
     PatientShared,
+    /// Another patient has this ID number, or is this person in all else.
+    PatientExists,
+    /// Another group or label has this name.
+    LabelNameTaken,
+    /// The clinic has as many groups or labels as are allowed.
+    LabelLimit,
     /// Files of this type are not taken.
     FileTypeRefused,
     /// The file is larger than allowed.
@@ -194,6 +222,9 @@ pub const TABLE: [Row; E::Internal as usize + 1] = [
     row(E::PasswordWeak,        "400006", 409, "密码过于简单，请更换其他密码", Never),
     row(E::ConsentMissing,      "400007", 409, "请先阅读并同意隐私政策", Never),
     row(E::AccountHasBookings,  "400009", 409, "还有未就诊的预约，请先取消后再注销", Never),
+    row(E::AccountTaken,        "400011", 409, "账号已存在，请更换其他账号", Never),
+    row(E::LastAdmin,           "400012", 409, "至少需要保留一名可登录的管理员", Never),
+    row(E::StaffLimit,          "400013", 409, "员工账号数已达上限", Never),
     row(E::IdempotencyConflict, "401013", 409, "重复提交的内容与之前不一致，请刷新页面后重试", Never),
     row(E::NotFound,            "0404",   404, "记录不存在，请刷新后重试", Never),
     row(E::ScheduleUnknown,     "0404",   404, "排班不存在，请刷新后重试", Never),
@@ -217,6 +248,14 @@ pub const TABLE: [Row; E::Internal as usize + 1] = [
     row(E::TooManySlots,        "401016", 409, "号源数超过排班上限，请减少后重试", Never),
     row(E::DuplicateSerial,     "401017", 409, "号源序号重复，请修改后重试", Never),
     row(E::SlotsOutOfOrder,     "401018", 409, "号源时间与序号的顺序不符，请修改后重试", Never),
+    row(E::DepartmentNameTaken, "401019", 409, "科室名称已存在，请更换名称", Never),
+    row(E::TemplateOverlap,     "401020", 409, "该科室或医生在同一时段已有排班模板，请修改后重试", Never),
+    row(E::DaySwappedTwice,     "401021", 409, "该日期已设置调休，请修改原有设置", Never),
+    row(E::TooManyEntries,        "401022", 409, "数量已达上限，不能再新增", Never),
+    row(E::DoctorElsewhere,     "401023", 409, "该医生不在该科室，请核对后重试", Never),
+    row(E::PlaceTaken,          "401030", 409, "该科室和医生在此时间段已有排班，请修改后重试", Never),
+    row(E::ScheduleBooked,      "401031", 409, "该排班已有过预约，不能修改，请停诊或替诊", Never),
+    row(E::ScheduleOver,        "401032", 409, "该排班的日期已过，不能修改", Never),
     row(E::NothingToPay,        "402001", 409, "该预约无需支付", Never),
     row(E::AlreadyPaid,         "402002", 409, "该预约已支付，请勿重复支付", Never),
     row(E::OrderClosed,         "402003", 409, "订单已关闭，请重新预约", Never),
@@ -225,6 +264,9 @@ pub const TABLE: [Row; E::Internal as usize + 1] = [
     row(E::MemberLimit,         "403003", 409, "就诊人数已达上限", Never),
     row(E::MemberHasBookings,   "403004", 409, "该就诊人还有未就诊的预约，请先取消", Never),
     row(E::PatientShared,       "403005", 409, "该就诊人的信息需到前台更正", Never),
+    row(E::PatientExists,       "403006", 409, "该患者已有其他档案，请核对证件号码后重试", Never),
+    row(E::LabelNameTaken,      "403007", 409, "名称已被使用，请更换其他名称", Never),
+    row(E::LabelLimit,          "403008", 409, "分组或标签数量已达上限，请删除不用的后重试", Never),
     row(E::FileTypeRefused,     "404001", 409, "不支持该文件类型，请选择JPG、PNG、GIF或WebP图片", Never),
     row(E::FileTooLarge,        "404002", 409, "文件过大，请压缩后重试", Never),
     row(E::ReadOnly,            "0503",   503, "系统暂时只能查询，请稍后重试", AfterSeconds(60)),

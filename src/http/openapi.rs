@@ -19,8 +19,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::error::{ApiError, Retry, Row, TABLE};
 use super::{
-    accounts, barcodes, bookings, clinic_info, departments, front_desk, health, members, pictures, profile,
-    schedules, staff,
+    accounts, barcodes, bookings, clinic_info, departments, doctors, front_desk, health, members, patients,
+    pictures, profile, schedules, staff, templates, timetable,
 };
 
 /// A success in JSON.
@@ -102,11 +102,48 @@ struct Failure {
         staff::login::login,
         staff::login::logout,
         staff::passwords::change,
+        staff::accounts::list,
+        staff::accounts::add,
+        staff::changes::update,
+        staff::changes::disable,
+        staff::changes::enable,
+        staff::changes::reset_password,
+        staff::trail::read,
         // Patients, groups and labels.
+        patients::labels::count,
+        patients::labels::list,
+        patients::labels::save,
+        patients::labels::delete,
+        patients::info::show,
+        patients::save,
+        patients::list,
 
         // Departments, doctors, templates.
+        departments::managed::list,
+        departments::managed::save,
+        doctors::list,
+        doctors::save,
+        doctors::search,
+        clinic_info::update,
+        templates::list,
+        templates::save,
+        templates::remove,
+        templates::exceptions::list,
+        templates::exceptions::save,
+        templates::exceptions::remove,
+        templates::generation::generate,
 
         // Schedules.
+        timetable::list,
+        timetable::show,
+        timetable::saving::save,
+        timetable::changes::relocate,
+        timetable::changes::add_slots,
+        timetable::changes::stop,
+        timetable::changes::reopen,
+        timetable::opening::show,
+        timetable::opening::set,
+        timetable::notifications::list,
 
         // The front desk.
         front_desk::lists::list,

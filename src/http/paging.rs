@@ -12,6 +12,9 @@ use super::params::Params;
 const DEFAULT_SIZE: i64 = 10;
 const MAX_SIZE: i64 = 100;
 
+/// The most rows of a list that is answered as a whole.
+const MAX_ROWS: u64 = 1_000;
+
 /// The largest page number and size that are understood: every client's language has them exactly.
 const MAX_NUMBER: i64 = (1 << 53) - 1;
 
@@ -25,6 +28,19 @@ pub struct PageQuery {
     number: Option<u64>,
     /// From 1; without it 10; above 100 it counts as 100.
     #[param(rename = "pageSize", minimum = 1)]
+    size: Option<u64>,
+}
+
+/// The parameters of the staff's lists.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it describes what PageRequest reads")]
+pub struct SnakePageQuery {
+    /// From 1; without it 1.
+    #[param(rename = "page_num", minimum = 1)]
+    number: Option<u64>,
+    /// From 1; without it 10; above 100 it counts as 100.
+    #[param(rename = "page_size", minimum = 1)]
     size: Option<u64>,
 }
 
@@ -52,6 +68,18 @@ impl PageRequest {
         Self::read_named(params, "page_num", "page_size")
     }
 
+    /// As [`PageRequest::read_snake`]; without both parameters it is everything, which is capped at 1,000 rows.
+    ///
+    /// # Errors
+    /// 0001 for 0, a negative number or no number.
+    pub fn read_snake_or_all(params: &Params) -> Result<Self, ApiError> {
+        let is_given = |name| params.optional(name, "分页").is_some();
+        if is_given("page_num") || is_given("page_size") {
+            return Self::read_snake(params);
+        }
+        Ok(Self { number: 1, size: MAX_ROWS })
+    }
+
     fn read_named(params: &Params, number: &str, size: &str) -> Result<Self, ApiError> {
         let number = match params.optional(number, "分页页码") {
             Some(param) => param.integer(1..=MAX_NUMBER)?,
@@ -75,7 +103,18 @@ impl PageRequest {
         usize::try_from(self.size).unwrap_or(usize::MAX)
     }
 
-    fn pages(self, total: u64) -> u64 {
+    /// The number of the page, from 1.
+    pub fn number(self) -> u64 {
+        self.number
+    }
+
+    /// How many rows a page has, but for the last one.
+    pub fn size(self) -> u64 {
+        self.size
+    }
+
+    /// How many pages so many rows fill.
+    pub fn pages(self, total: u64) -> u64 {
         total.div_ceil(self.size)
     }
 }
@@ -183,6 +222,15 @@ mod tests {
             serde_json::to_value(page).expect("JSON"),
             json!({"pageNo": 1, "pageSize": 10, "total": 0, "pages": 0, "list": []})
         );
+    }
+
+    #[test]
+    fn both_absent_may_mean_everything() {
+        let read = |query| PageRequest::read_snake_or_all(&Params::from_query(query).expect("plain"));
+        assert_eq!(read("page_num=&page_size=").expect("all"), PageRequest { number: 1, size: 1_000 });
+        assert_eq!(read("page_num=2").expect("a number"), PageRequest { number: 2, size: 10 });
+        assert_eq!(read("page_size=5000").expect("a number"), PageRequest { number: 1, size: 100 });
+        assert!(read("page_size=0").is_err());
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! The rules that hold for every endpoint live here: strings are trimmed; `""` is absent, and so is the text `null`
 //! in a query (front ends send it) and a JSON `null`; what nobody asks for is ignored; of a repeated name the last
-//! counts; ids and numbers may be JSON numbers or strings, booleans also `0` and `1`.
+//! counts; ids and numbers may be JSON numbers or strings, booleans also `0` and `1`. Arrays keep their elements
+//! ([`Params::list`]); what lies in other objects is passed over.
 //!
 //! A request is read once, into one buffer; getters hand out slices of it, and the parser of a domain type turns a
 //! slice into a value.
@@ -20,10 +21,13 @@ use actix_web::rt::time::timeout;
 use actix_web::web::{Bytes, BytesMut};
 use actix_web::{FromRequest, HttpRequest, dev};
 
+use domain::Fen;
+
 use super::error::{ApiError, ErrorCode};
 
 mod depth;
 mod json;
+mod list;
 #[cfg(test)]
 mod tests;
 
@@ -44,6 +48,8 @@ impl BodyWithin {
     }
 }
 
+pub use list::Element;
+
 /// What the patient reads when the request as a whole cannot be understood.
 const REQUEST_LABEL: &str = "请求内容";
 
@@ -53,6 +59,8 @@ pub struct Params {
     /// Names and values one after the other, decoded and trimmed.
     text: String,
     entries: Vec<Entry>,
+    /// What lies in the arrays among the entries.
+    lists: list::Lists,
 }
 
 struct Entry {
@@ -70,7 +78,9 @@ enum Kind {
     /// A JSON number with a fraction or an exponent, or one beyond 64 bits.
     Fraction,
     Boolean,
-    /// An object or an array.
+    /// An array, which lies at this place among the lists.
+    List(list::Place),
+    /// An object, or an array with more in it than is read.
     Nested,
 }
 
@@ -129,8 +139,13 @@ impl Params {
 
     /// A parameter that may be absent. `label` is its name as the patient reads it.
     pub fn optional(&self, name: &str, label: &'static str) -> Option<Param<'_>> {
+        self.find(&self.entries, name, label)
+    }
+
+    /// The last of these entries with this name, if it has a value.
+    fn find(&self, entries: &[Entry], name: &str, label: &'static str) -> Option<Param<'_>> {
         let named = |entry: &&Entry| &self.text[entry.name.clone()] == name;
-        let entry = self.entries.iter().rfind(named)?;
+        let entry = entries.iter().rfind(named)?;
         if entry.kind == Kind::Absent {
             return None;
         }
@@ -138,7 +153,11 @@ impl Params {
     }
 
     fn with_room_for(wire_bytes: usize) -> Self {
-        Self { text: String::with_capacity(wire_bytes), entries: Vec::with_capacity(8) }
+        Self {
+            text: String::with_capacity(wire_bytes),
+            entries: Vec::with_capacity(8),
+            lists: list::Lists::default(),
+        }
     }
 
     /// Appends and tells where it lies, trimmed.
@@ -210,7 +229,9 @@ impl<'a> Param<'a> {
     pub fn text(self) -> Result<&'a str, ApiError> {
         match self.kind {
             Kind::Text | Kind::Integer => Ok(self.text),
-            Kind::Absent | Kind::Fraction | Kind::Boolean | Kind::Nested => Err(self.malformed()),
+            Kind::Absent | Kind::Fraction | Kind::Boolean | Kind::List(_) | Kind::Nested => {
+                Err(self.malformed())
+            }
         }
     }
 
@@ -237,10 +258,24 @@ impl<'a> Param<'a> {
     /// 0001 for anything else.
     pub fn boolean(self) -> Result<bool, ApiError> {
         match (self.kind, self.text) {
-            (Kind::Fraction | Kind::Nested | Kind::Absent, _) => Err(self.malformed()),
+            (Kind::Fraction | Kind::List(_) | Kind::Nested | Kind::Absent, _) => Err(self.malformed()),
             (Kind::Text | Kind::Integer | Kind::Boolean, "true" | "1") => Ok(true),
             (Kind::Text | Kind::Integer | Kind::Boolean, "false" | "0") => Ok(false),
             (Kind::Text | Kind::Integer | Kind::Boolean, _) => Err(self.malformed()),
+        }
+    }
+
+    /// An amount in yuan, as a number or a text with at most two decimals.
+    ///
+    /// # Errors
+    /// 0001 for a third decimal, a negative amount or more than [`Fen::MAX`].
+    pub fn yuan(self) -> Result<Fen, ApiError> {
+        match self.kind {
+            // A number is written again as the shortest text that stands for it, so that none loses a decimal.
+            Kind::Text | Kind::Integer | Kind::Fraction => {
+                Fen::parse_yuan(self.text).map_err(|_| self.malformed())
+            }
+            Kind::Absent | Kind::Boolean | Kind::List(_) | Kind::Nested => Err(self.malformed()),
         }
     }
 

@@ -1,6 +1,6 @@
 //! How the refusals of the layers below become those of the table.
 
-use actors::AskError;
+use actors::{AskError, GenerationError};
 use storage::{CommitError, NotCommitted, Seq, SequenceError};
 
 use super::error::{ApiError, ErrorCode};
@@ -65,6 +65,7 @@ impl From<AskError> for ApiError {
             | AskError::TooLate
             | AskError::Contended => ErrorCode::Busy.into(),
             AskError::NotWritten(reason) => reason.into(),
+            AskError::Unsealed => Self::internal(error),
             AskError::Unknown => ErrorCode::OutcomeUnknown.into(),
         }
     }
@@ -76,6 +77,16 @@ impl From<SequenceError> for ApiError {
             SequenceError::Commit(error) => error.into(),
             SequenceError::Contended(_) => ErrorCode::Busy.into(),
             SequenceError::Exhausted(_) | SequenceError::Read(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<GenerationError> for ApiError {
+    fn from(error: GenerationError) -> Self {
+        match error {
+            GenerationError::Read(error) => Self::internal(error),
+            GenerationError::Number(error) => error.into(),
+            GenerationError::Commit(error) => error.into(),
         }
     }
 }

@@ -21,6 +21,7 @@ use actix_web::{Error, HttpMessage, HttpResponse, web};
 use tracing::Level;
 
 use super::compression::{self, Gzip};
+use super::connections::{Sending, UnderWay};
 use super::envelope::SUCCESS;
 use super::error::{ApiError, ErrorCode};
 use super::routes::Pattern;
@@ -93,7 +94,7 @@ impl Edge {
     }
 
     /// Puts failures into the envelope, and the headers on every reply.
-    fn finish<B>(&self, response: ServiceResponse<B>, id: RequestId) -> Finished<B> {
+    fn finish<B>(&self, response: ServiceResponse<B>, id: RequestId, under_way: &UnderWay) -> Finished<B> {
         let judgement = judge(&response, id);
         let mut response = match judgement.replacement {
             Some(mut enveloped) => {
@@ -106,7 +107,7 @@ impl Edge {
         if outcome.failure.is_some() && self.failure_status == FailureStatus::Always200 {
             *response.response_mut().status_mut() = StatusCode::OK;
         }
-        if self.draining.has_begun() {
+        if self.draining.has_begun() || under_way.is_last() {
             response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
         }
         let policy = ContentPolicy::of(response.request().path());
@@ -251,7 +252,7 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
 {
-    type Response = ServiceResponse<EitherBody<B, BoxBody>>;
+    type Response = ServiceResponse<Sending>;
     type Error = Error;
     type InitError = ();
     type Transform = EdgeService<S>;
@@ -274,7 +275,7 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
 {
-    type Response = ServiceResponse<EitherBody<B, BoxBody>>;
+    type Response = ServiceResponse<Sending>;
     type Error = Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Error>>>>;
 
@@ -286,14 +287,15 @@ where
         request.extensions_mut().insert(id);
         let gzip = Gzip::of(request.headers());
         let edge = Rc::clone(&self.edge);
-        let under_way = edge.draining.take();
+        let taken = edge.draining.take();
+        let under_way = UnderWay::begin(&request);
         let reply = self.inner.call(request);
         Box::pin(async move {
-            let _under_way = under_way;
-            let finished = edge.finish(reply.await?, id);
+            let _taken = taken;
+            let finished = edge.finish(reply.await?, id, &under_way);
             count(&finished, started);
             log_access(&finished, id, started);
-            Ok(compression::compress(finished.response, gzip).await)
+            Ok(under_way.until_sent(compression::compress(finished.response, gzip).await))
         })
     }
 }

@@ -5,8 +5,8 @@ use actix_web::web::{self, ServiceConfig, resource};
 use actix_web::{FromRequest, Handler, Resource, Responder, Route};
 
 use super::{
-    accounts, barcodes, bookings, clinic_info, departments, front_desk, health, members, openapi, pictures,
-    profile, schedules, staff,
+    accounts, barcodes, bookings, clinic_info, departments, doctors, front_desk, health, members, openapi,
+    patients, pictures, profile, schedules, staff, templates, timetable,
 };
 
 /// A method on a path, and its handler.
@@ -88,12 +88,49 @@ pub fn contract() -> Vec<Endpoint> {
         post("/manager_service/login", staff::login::login),
         post("/manager_service/logout", staff::login::logout),
         post("/manager_service/change_password", staff::passwords::change),
+        get("/manager_service/staff", staff::accounts::list),
+        post("/manager_service/staff", staff::accounts::add),
+        post("/manager_service/staff/update", staff::changes::update),
+        post("/manager_service/staff/disable", staff::changes::disable),
+        post("/manager_service/staff/enable", staff::changes::enable),
+        post("/manager_service/staff/reset_password", staff::changes::reset_password),
+        get("/manager_service/audit", staff::trail::read),
 
         // Patients, groups and labels.
+        get("/manager_service/list_person_count", patients::labels::count),
+        get("/manager_service/list", patients::labels::list),
+        post("/manager_service/save_group_label", patients::labels::save),
+        post("/manager_service/del_group_label", patients::labels::delete),
+        get("/manager_service/pati_info", patients::info::show),
+        post("/manager_service/patient", patients::save),
+        get("/manager_service/patients", patients::list),
 
         // Departments, doctors, templates.
+        get("/manager_service/departments", departments::managed::list),
+        post("/manager_service/department", departments::managed::save),
+        get("/manager_service/doctors", doctors::list),
+        post("/manager_service/doctor", doctors::save),
+        get("/manager_service/doctor_list", doctors::search),
+        post("/wechat/service_info", clinic_info::update),
+        get("/manager_service/templates", templates::list),
+        post("/manager_service/template", templates::save),
+        post("/manager_service/template/del", templates::remove),
+        get("/manager_service/exceptions", templates::exceptions::list),
+        post("/manager_service/exception", templates::exceptions::save),
+        post("/manager_service/exception/del", templates::exceptions::remove),
+        post("/manager_service/generate", templates::generation::generate),
 
         // Schedules.
+        get("/manager_service/schedules", timetable::list),
+        get("/manager_service/schedule", timetable::show),
+        post("/manager_service/schedule", timetable::saving::save),
+        post("/manager_service/schedule/relocate", timetable::changes::relocate),
+        post("/manager_service/schedule/add_slots", timetable::changes::add_slots),
+        post("/manager_service/schedule/stop", timetable::changes::stop),
+        post("/manager_service/schedule/reopen", timetable::changes::reopen),
+        get("/manager_service/opening", timetable::opening::show),
+        post("/manager_service/opening", timetable::opening::set),
+        get("/manager_service/notifications", timetable::notifications::list),
 
         // The front desk.
         get("/manager_service/bookings", front_desk::lists::list),

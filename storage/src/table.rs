@@ -70,11 +70,13 @@ pub enum Table {
     Opening = 32,
     /// What patients are to be told.
     Notification = 33,
+    /// What was done to a schedule, by whom and why.
+    ScheduleNote = 34,
 }
 
 impl Table {
     /// Every table, by ascending tag.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::Meta,
         Self::Tenant,
         Self::Department,
@@ -108,6 +110,7 @@ impl Table {
         Self::DayException,
         Self::Opening,
         Self::Notification,
+        Self::ScheduleNote,
     ];
 
     /// The byte that stands for this table in keys.
@@ -159,6 +162,7 @@ impl Table {
             Self::DayException => "day_exception",
             Self::Opening => "opening",
             Self::Notification => "notification",
+            Self::ScheduleNote => "schedule_note",
         }
     }
 
@@ -174,7 +178,8 @@ impl Table {
             | Self::Upload
             | Self::Audit
             | Self::PatientFile
-            | Self::Notification => false,
+            | Self::Notification
+            | Self::ScheduleNote => false,
             Self::Meta
             | Self::Tenant
             | Self::Department

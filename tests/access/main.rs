@@ -58,6 +58,7 @@ impl World {
             (Who::Patient, Caller::Owner) => &self.owner,
             (Who::Patient, Caller::Leaver) => &self.leaver,
             (Who::Patient, Caller::Guest) => &self.guest,
+            (Who::LoggedIn, _) => &self.owner,
             (Who::Staff, Caller::Owner) => &self.doctor,
             (Who::Desk, Caller::Owner) => &self.desk,
             (Who::Admin, Caller::Owner) => &self.admin,

@@ -16,6 +16,8 @@ pub enum Who {
     Anyone,
     /// A logged-in patient.
     Patient,
+    /// Whoever is logged in, patient or staff.
+    LoggedIn,
     /// The staff, of whatever role.
     Staff,
     /// The front desk and the administrator.
@@ -68,10 +70,19 @@ pub enum Caller {
 #[derive(Clone, Debug)]
 pub struct Ids {
     pub schedule: String,
+    /// One that nobody has booked, for the staff to change.
+    pub empty_schedule: String,
     pub member: String,
     /// A member without bookings.
     pub second_member: String,
     pub booking: String,
+    pub doctor: String,
+    pub template: String,
+    pub exception: String,
+    /// The patient that the member is.
+    pub patient: String,
+    /// A label of the clinic.
+    pub label: String,
     /// A booking of another account, for the desk to do with as it likes, and its patient.
     pub desk_booking: String,
     pub desk_patient: String,
@@ -79,6 +90,8 @@ pub struct Ids {
     pub code: String,
     /// The code that was sent to the leaver's phone.
     pub leaver_code: String,
+    /// A member of the staff of the clinic.
+    pub colleague: String,
 }
 
 #[rustfmt::skip]
@@ -128,12 +141,52 @@ pub const STAFF: &[Row] = &[
     row("POST", "/manager_service/login", Who::Anyone, |_| body(json!({"account": "desk", "password": PASSWORD}))),
     Row { caller: Caller::Guest, ..row("POST", "/manager_service/logout", Who::Staff, |_| body(json!({}))) },
     Row { caller: Caller::Leaver, ..row("POST", "/manager_service/change_password", Who::Staff, |_| body(json!({"old_password": PASSWORD, "new_password": NEW_PASSWORD}))) },
+    row("GET", "/manager_service/staff", Who::Admin, |_| query(String::new())),
+    row("POST", "/manager_service/staff", Who::Admin, |_| body(json!({"account": "newcomer", "name": "新人", "role": "desk", "password": PASSWORD}))),
+    Row { owned: true, ..row("POST", "/manager_service/staff/update", Who::Admin, |ids| body(json!({"staff_id": ids.colleague, "name": "同事", "role": "desk"}))) },
+    Row { owned: true, ..row("POST", "/manager_service/staff/disable", Who::Admin, |ids| body(json!({"staff_id": ids.colleague}))) },
+    Row { owned: true, ..row("POST", "/manager_service/staff/enable", Who::Admin, |ids| body(json!({"staff_id": ids.colleague}))) },
+    Row { owned: true, ..row("POST", "/manager_service/staff/reset_password", Who::Admin, |ids| body(json!({"staff_id": ids.colleague, "new_password": NEW_PASSWORD}))) },
+    row("GET", "/manager_service/audit", Who::Admin, |_| query(String::new())),
 
     // Patients, groups and labels.
+    row("GET", "/manager_service/list_person_count", Who::Desk, |_| query("label_type=2&order_type=1".to_owned())),
+    row("GET", "/manager_service/list", Who::Staff, |_| query("label_type=2".to_owned())),
+    Row { owned: true, ..row("GET", "/manager_service/pati_info", Who::Staff, |ids| query(format!("pati_id={}", ids.patient))) },
+    Row { owned: true, ..row("GET", "/manager_service/patients", Who::Desk, |ids| query(format!("label_id={}", ids.label))) },
+    Row { owned: true, ..row("POST", "/manager_service/patient", Who::Desk, |ids| body(at_the_desk(ids))) },
+    Row { owned: true, ..row("POST", "/manager_service/save_group_label", Who::Desk, |ids| body(json!({"label_id": ids.label, "label_name": "糖尿病", "label_type": 2}))) },
+    Row { owned: true, ..row("POST", "/manager_service/del_group_label", Who::Desk, |ids| body(json!({"label_id": ids.label, "label_type": 2}))) },
 
     // Departments, doctors, templates.
+    row("GET", "/manager_service/departments", Who::Staff, |_| query(String::new())),
+    row("POST", "/manager_service/department", Who::Admin, |_| body(json!({"name": "新科室"}))),
+    row("GET", "/manager_service/doctors", Who::Staff, |_| query(String::new())),
+    named("POST", "/manager_service/doctor", Who::Admin, |ids| body(json!({"doctor_id": ids.doctor, "name": "医生2001", "departments": [DEPARTMENT]}))),
+    row("GET", "/manager_service/doctor_list", Who::LoggedIn, |_| query("page_num=1&page_size=10".to_owned())),
+    row("POST", "/wechat/service_info", Who::Admin, |_| body(json!({"appo_notice": "请提前十分钟到", "phone": "010-1"}))),
+    row("GET", "/manager_service/templates", Who::Desk, |_| query(String::new())),
+    named("POST", "/manager_service/template", Who::Desk, |ids| body(json!({
+        "department_id": DEPARTMENT, "doctor_id": ids.doctor, "weekday": 1, "period": "AM", "start": "08:00", "end": "12:00",
+        "slot_count": 10, "type": 1, "fee": 50, "valid_from": day(0).to_string()
+    }))),
+    named("POST", "/manager_service/template/del", Who::Desk, |ids| body(json!({"template_id": ids.template}))),
+    row("GET", "/manager_service/exceptions", Who::Desk, |_| query(String::new())),
+    named("POST", "/manager_service/exception", Who::Desk, |ids| body(json!({"doctor_id": ids.doctor, "from": day(60).to_string()}))),
+    named("POST", "/manager_service/exception/del", Who::Desk, |ids| body(json!({"exception_id": ids.exception}))),
+    row("POST", "/manager_service/generate", Who::Desk, |_| body(json!({}))),
 
     // Schedules.
+    row("GET", "/manager_service/schedules", Who::Staff, |_| query(format!("from={}&to={}", day(0), day(30)))),
+    Row { owned: true, ..row("GET", "/manager_service/schedule", Who::Staff, |ids| query(format!("schedule_id={}", ids.empty_schedule))) },
+    Row { owned: true, ..row("POST", "/manager_service/schedule", Who::Desk, |ids| body(json!({"schedule_id": ids.empty_schedule, "department_id": DEPARTMENT.to_string(), "doctor_id": "2001", "date": day(4).to_string(), "period": "PM", "type": 1, "fee": "60.00", "location": "三楼", "start": "14:00", "end": "15:00", "count": 4}))) },
+    Row { owned: true, ..row("POST", "/manager_service/schedule/relocate", Who::Desk, |ids| body(json!({"schedule_id": ids.empty_schedule, "location": "四楼"}))) },
+    Row { owned: true, ..row("POST", "/manager_service/schedule/add_slots", Who::Desk, |ids| body(json!({"schedule_id": ids.empty_schedule, "first_serial_no": 5, "times": "15:00", "reason": "加号"}))) },
+    Row { owned: true, ..row("POST", "/manager_service/schedule/stop", Who::Desk, |ids| body(json!({"schedule_id": ids.empty_schedule, "reason": "停诊"}))) },
+    Row { owned: true, ..row("POST", "/manager_service/schedule/reopen", Who::Desk, |ids| body(json!({"schedule_id": ids.empty_schedule}))) },
+    row("GET", "/manager_service/opening", Who::Staff, |_| query(String::new())),
+    row("POST", "/manager_service/opening", Who::Admin, |_| body(json!({"horizon_days": 20, "release_time": "07:00"}))),
+    row("GET", "/manager_service/notifications", Who::Desk, |_| query(String::new())),
 
     // The front desk.
     row("GET", "/manager_service/bookings", Who::Staff, |_| query(format!("from={}", day(2)))),
@@ -167,6 +220,14 @@ const fn named(method: &'static str, path: &'static str, who: Who, call: fn(&Ids
 /// A patient's route that ends something of the account.
 const fn leaving(method: &'static str, path: &'static str, call: fn(&Ids) -> Call) -> Row {
     Row { caller: Caller::Leaver, ..row(method, path, Who::Patient, call) }
+}
+
+/// The owner's patient with the clinic's label.
+fn at_the_desk(ids: &Ids) -> Value {
+    let mut patient = people::patient(1);
+    patient["pati_id"] = json!(ids.patient);
+    patient["list"] = json!([{"label_id": ids.label}]);
+    patient
 }
 
 /// The person as this member.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::clinic::{self, Clinic};
 use crate::harness::folder::Folder;
-use crate::harness::import::{Half, ImportFile, day};
+use crate::harness::import::{DEPARTMENT, Half, ImportFile, day};
 use crate::harness::patients::{Answer, PASSWORD, Patient};
 use crate::harness::{contract, people, staff, wire};
 use crate::rows::{Call, Ids, Row, Who};
@@ -50,12 +50,14 @@ impl World {
     pub async fn new(folder: &Folder) -> io::Result<Self> {
         let mut file = ImportFile::default();
         file.doctor(2001).schedule(3001, 2001, day(2), Half::Am, 5).schedule(3002, 2001, day(3), Half::Am, 5);
+        file.schedule(3003, 2001, day(4), Half::Am, 5);
         clinic::import(folder, &file);
         clinic::add_tenant(folder, 2);
         staff::add(folder, &["--account", "admin", "--role", "admin"]);
         staff::add(folder, &["--account", "desk", "--role", "desk"]);
         staff::add(folder, &["--account", "leaver", "--role", "desk"]);
         staff::add(folder, &["--account", "doctor", "--role", "doctor", "--doctor", "2001"]);
+        let colleague = staff::add(folder, &["--account", "colleague", "--role", "desk"]);
         staff::add(folder, &["--tenant", "2", "--account", "admin", "--role", "admin"]);
         let clinic = Clinic::start(folder, &[]);
         let mut client = Patient::connect(clinic.address).await?;
@@ -74,19 +76,29 @@ impl World {
         let stranger = register_in_second_clinic(&clinic, &mut client).await?;
         let phone = people::phone(9);
         let no_code = "000000".to_owned();
+        let (template, exception) = plan(&clinic).await?;
+        let desk = staff::token(&clinic, 1, "desk").await;
+        let patient = owner.members().await?.data()[0]["bindPatiId"].as_str().expect("an id").to_owned();
+        let label = made_label(&clinic, &desk).await?;
         let ids = Ids {
             schedule: "3001".to_owned(),
+            empty_schedule: "3003".to_owned(),
+            doctor: "2001".to_owned(),
+            template,
+            exception,
             member,
             second_member,
             booking,
+            patient,
+            label,
             desk_booking: text(desk_booking),
             desk_patient: text(desk_patient),
             phone,
             code: no_code.clone(),
             leaver_code: no_code,
+            colleague,
         };
         let admin = staff::token(&clinic, 1, "admin").await;
-        let desk = staff::token(&clinic, 1, "desk").await;
         let doctor = staff::token(&clinic, 1, "doctor").await;
         let desk_guest = staff::token(&clinic, 1, "desk").await;
         let desk_leaver = staff::token(&clinic, 1, "leaver").await;
@@ -169,7 +181,7 @@ impl World {
         refusals.push(("who may, for another clinic", &for_another, 403, "0403"));
         refusals.push(("who may, for no clinic", &for_none, 404, "0404"));
         let outsiders: &[(&str, &String)] = match row.who {
-            Who::Anyone => &[],
+            Who::Anyone | Who::LoggedIn => &[],
             Who::Patient => &[("the administrator", &admin), ("a doctor", &doctor)],
             Who::Staff => &[("a patient", &patient)],
             Who::Desk => &[("a patient", &patient), ("a doctor", &doctor)],
@@ -196,12 +208,19 @@ impl World {
             member: nowhere(),
             second_member: nowhere(),
             booking: nowhere(),
+            colleague: nowhere(),
+            empty_schedule: nowhere(),
+            doctor: nowhere(),
+            template: nowhere(),
+            exception: nowhere(),
+            patient: nowhere(),
+            label: nowhere(),
             desk_booking: nowhere(),
             desk_patient: nowhere(),
             ..ids.clone()
         };
         let others = match row.who {
-            Who::Anyone | Who::Patient => vec![self.neighbour.clone(), self.stranger.clone()],
+            Who::Anyone | Who::Patient | Who::LoggedIn => vec![self.neighbour.clone(), self.stranger.clone()],
             Who::Staff | Who::Desk | Who::Admin => vec![self.foreign_admin.clone()],
         };
         for token in others {
@@ -214,6 +233,30 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// A template and a holiday of the first clinic.
+async fn plan(clinic: &Clinic) -> io::Result<(String, String)> {
+    let mut admin = staff::logged_in(clinic, "admin").await;
+    let template = json!({
+        "department_id": DEPARTMENT, "weekday": 1, "period": "AM", "start": "08:00", "end": "12:00", "slot_count": 10,
+        "type": 0, "fee": "9.50", "valid_from": day(0).to_string()
+    });
+    let template = admin.post("manager_service/template", &template).await?.data();
+    let exception = json!({"from": day(90).to_string()});
+    let exception = admin.post("manager_service/exception", &exception).await?.data();
+    let text = |id: &Value| id.as_str().expect("an id").to_owned();
+    Ok((text(&template["template_id"]), text(&exception["exception_id"])))
+}
+
+/// Makes a label and answers its id.
+async fn made_label(clinic: &Clinic, token: &str) -> io::Result<String> {
+    let mut desk = Patient::connect(clinic.address).await?;
+    desk.use_token(token);
+    let label = json!({"label_name": "高血压", "label_type": 2});
+    desk.post("manager_service/save_group_label", &label).await?.done();
+    let listed = desk.get("manager_service/list?label_type=2").await?.data();
+    Ok(listed["list"][0]["label_id"].as_str().expect("an id").to_owned())
 }
 
 /// With the phone of the first clinic's owner: the two accounts have nothing in common.

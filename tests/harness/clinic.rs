@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::folder::Folder;
 use super::import::ImportFile;
+use super::privacy;
 
 /// How long a server may take to start, to stop or to send a code before a test gives up on it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -223,6 +224,9 @@ impl Drop for Clinic {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if !thread::panicking() {
+            privacy::check_log(&self.log());
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use pati_service::http::openapi;
 use serde_json::{Value, json};
 
 use super::patients::Answer;
+use super::privacy;
 
 static CONTRACT: LazyLock<Contract> = LazyLock::new(|| Contract::of(&document()));
 
@@ -30,6 +31,10 @@ pub fn check(method: &str, target: &str, answer: &Answer) {
         None if answer.is_success() => panic!("{method} {path} is not described as an envelope: {body}"),
         Some(_) | None => &CONTRACT.failure,
     };
+    if !answer.is_success() {
+        let found = privacy::found_in(body.to_string().as_bytes());
+        assert!(found.is_none(), "{method} {path} is refused with something personal: {found:?}");
+    }
     let errors: Vec<_> =
         validator.iter_errors(&body).map(|error| format!("{error} at {}", error.instance_path())).collect();
     assert!(errors.is_empty(), "{method} {path}: {errors:?} in {body}");

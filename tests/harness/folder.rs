@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use super::privacy;
+
 /// Removed at the end of the test.
 pub struct Folder(TempDir);
 
@@ -33,6 +35,15 @@ impl Folder {
         let path = self.0.path().join(name);
         fs::write(&path, text).expect("written");
         path
+    }
+}
+
+/// T19: nothing personal is left in the files of any test.
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            privacy::check_files(&self.store());
+        }
     }
 }
 

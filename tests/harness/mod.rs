@@ -10,6 +10,7 @@ pub mod import;
 pub mod load;
 pub mod patients;
 pub mod people;
+pub mod privacy;
 pub mod random;
 pub mod shape;
 pub mod staff;

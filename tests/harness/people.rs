@@ -10,6 +10,15 @@ pub fn person(n: usize) -> Value {
     })
 }
 
+/// The `n`th person, as the desk enters one.
+pub fn patient(n: usize) -> Value {
+    let id = id_number(n);
+    json!({
+        "pati_name": format!("患者{n}"), "pati_gender": gender(&id).to_string(), "pati_birthday": birthday(&id),
+        "pati_phone": phone(n), "pati_id_type": "99", "pati_id_number": id
+    })
+}
+
 /// The `n`th phone.
 pub fn phone(n: usize) -> String {
     format!("139{n:08}")

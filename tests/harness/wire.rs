@@ -4,9 +4,11 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 /// What the server answered.
 #[derive(Debug, Clone)]
@@ -125,6 +127,23 @@ impl Connection {
             let status = self.buffer.get(9..12).and_then(|code| std::str::from_utf8(code).ok());
             let status = status.and_then(|code| code.parse().ok()).ok_or_else(malformed)?;
             return Ok((status, &self.buffer[head_end + 4..total]));
+        }
+    }
+
+    /// Sends the head of a request that never ends, a byte at a time, and answers when the server has closed the
+    /// connection.
+    pub async fn trickle_until_closed(&mut self) {
+        const PAUSE: Duration = Duration::from_millis(100);
+        let head = b"GET /health HTTP/1.1\r\nX-Padding: ".iter().chain(std::iter::repeat(&b'a'));
+        for byte in head {
+            if self.write(&[*byte]).await.is_err() {
+                return;
+            }
+            match timeout(PAUSE, self.fill()).await {
+                Ok(Ok(())) => panic!("answered without having been asked"),
+                Ok(Err(_)) => return,
+                Err(_) => {}
+            }
         }
     }
 

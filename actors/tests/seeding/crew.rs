@@ -9,13 +9,14 @@ use actors::{
     Target, Terms,
 };
 use domain::{BookingId, Policy, Reply, Timestamp};
-use storage::{Sequences, Storage};
+use storage::{Sequences, Storage, Vault};
 
 use super::{Size, member_id, morning, policy, schedule_id, seed, serial, tenant, user_id, vault, zone};
 
 /// Everything a test of the actors needs.
 pub struct Crew {
     pub storage: Storage,
+    pub vault: Arc<Vault>,
     pub directory: ScheduleDirectory,
     pub availability: Arc<Availability>,
     pub day_book: Arc<DayBook>,
@@ -81,12 +82,16 @@ impl Crew {
         policy: Policy,
         folder: Arc<tempfile::TempDir>,
     ) -> Self {
+        let vault = std::thread::scope(|scope| {
+            scope.spawn(|| vault(&storage, folder.path())).join().expect("the vault opens")
+        });
         let availability = Arc::new(Availability::new(zone()));
         actors::hydrate(&storage, &availability, morning()).expect("hydrated");
         let day_book = Arc::new(DayBook::new());
         day_book.fill(&storage).expect("filled");
         let directory = ScheduleDirectory::start(DirectoryConfig {
             storage: storage.clone(),
+            vault: Arc::clone(&vault),
             sequences: Arc::new(Sequences::new()),
             clock: Arc::<FallibleClock>::clone(&clock),
             policy,
@@ -98,7 +103,7 @@ impl Crew {
             on_answer: Arc::new(|_, _| {}),
             on_broken: Box::new(|error| panic!("broken: {error}")),
         });
-        Self { storage, directory, availability, day_book, clock, folder }
+        Self { storage, vault, directory, availability, day_book, clock, folder }
     }
 
     pub fn terms(&self) -> Terms {

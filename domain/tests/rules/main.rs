@@ -7,4 +7,5 @@ mod clinic;
 mod holds;
 mod rejections;
 mod slots;
+mod templates;
 mod timetable;

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use domain::{PatientId, Status, TenantId, UserId};
-use storage::records::{Certificate, IdnoRecord, MembersRecord, PatientRecord};
+use storage::records::{Certificate, IdnoRecord, MembersRecord, PatientFileRecord, PatientRecord};
 use storage::{Commit, Key, KeyRange, Order, RawKey, ReadError, Record, Scan, Storage, Version, keys};
 use utoipa::ToSchema;
 
@@ -70,10 +70,13 @@ pub(super) async fn close_by_password(mut claimant: Claimant<'_>, patient: Patie
         let unlocked = claimant
             .prove(Holder::Phone(phone), Some(&account.personal.password_hash), ErrorCode::CredentialsWrong)
             .await?;
-        let mut commit = erasure(app, patient, &account).await?;
+        let Erasure { mut commit, patients } = erasure(app, patient, &account).await?;
         unlocked.forget(&mut commit);
         match outcome(app.storage.commit(commit).await)? {
             Outcome::Made => {
+                for erased in patients {
+                    app.patients.refresh(patient.tenant, erased);
+                }
                 if let Some(avatar) = &account.personal.profile.avatar {
                     pictures::remove_of_nobody(app, avatar).await;
                 }
@@ -85,8 +88,15 @@ pub(super) async fn close_by_password(mut claimant: Claimant<'_>, patient: Patie
     Err(ErrorCode::Busy.into())
 }
 
+/// What erases an account.
+struct Erasure {
+    commit: Commit,
+    /// The patients whose files go with it.
+    patients: Vec<PatientId>,
+}
+
 /// The commit that erases the account, if nothing it was decided on changes meanwhile.
-async fn erasure(app: &App, patient: Patient, account: &Account) -> Result<Commit, ApiError> {
+async fn erasure(app: &App, patient: Patient, account: &Account) -> Result<Erasure, ApiError> {
     let tenant = patient.tenant;
     let mut commit = Commit::new();
     patient.require_session(app, &mut commit)?;
@@ -97,13 +107,15 @@ async fn erasure(app: &App, patient: Patient, account: &Account) -> Result<Commi
     // No member can be added and nothing booked for one until this is written.
     commit.require_version(&members_key, version).delete(&members_key);
     let members = members.map(|members| members.record).unwrap_or_default();
-    for file in files_to_erase(app, patient, &members).await? {
+    let mut patients = Vec::new();
+    for (erased, file) in files_to_erase(app, patient, &members).await? {
         file.erase(&mut commit);
+        patients.push(erased);
     }
     end_sessions(app, tenant, account, Ended::All, &mut commit)?;
     commit.delete(&phone_key(app, tenant, &account.personal.phone));
     commit.require_version(&account.key, account.version).delete(&account.key);
-    Ok(commit)
+    Ok(Erasure { commit, patients })
 }
 
 /// Makes `commit` depend on there being no visit that the account still expects.
@@ -125,6 +137,8 @@ struct File {
     key: Key<PatientRecord>,
     version: Version,
     idno: Option<(Key<IdnoRecord>, Version)>,
+    /// What the desk notes, which is nothing: else the file would be kept.
+    notes: Key<PatientFileRecord>,
 }
 
 impl File {
@@ -140,24 +154,26 @@ impl File {
             }
             Some(Certificate::Other { .. }) | None => None,
         };
-        Ok(Some(Self { key, version: stored.version, idno }))
+        Ok(Some(Self { key, version: stored.version, idno, notes: keys::patient_file(tenant, patient) }))
     }
 
-    /// Whoever makes this patient a member, or books at the desk for them, meanwhile, makes the commit fail.
+    /// Whoever makes this patient a member, or changes or books for them at the desk, meanwhile, makes the commit fail.
     fn erase(&self, commit: &mut Commit) {
         commit.require_version(&self.key, self.version).delete(&self.key);
+        commit.require_absent(&self.notes);
         if let Some((key, version)) = &self.idno {
             commit.require_version(key, *version).delete(key);
         }
     }
 }
 
-/// The files of the account's members that no other account refers to and that have no booking but cancelled ones.
+/// The files of the account's members that no other account refers to, that have no booking but cancelled ones, and of
+/// which the desk has noted nothing.
 async fn files_to_erase(
     app: &App,
     patient: Patient,
     members: &MembersRecord,
-) -> Result<impl Iterator<Item = File>, ApiError> {
+) -> Result<HashMap<PatientId, File>, ApiError> {
     let mut files = HashMap::new();
     for entry in &members.members {
         // Before anything else is looked at: what is added later changes the version.
@@ -178,7 +194,7 @@ async fn files_to_erase(
             files.remove(&patient);
         }
     }
-    Ok(files.into_values())
+    Ok(files)
 }
 
 fn files_to_keep(
@@ -188,6 +204,11 @@ fn files_to_keep(
     candidates: &HashSet<PatientId>,
 ) -> Result<HashSet<PatientId>, ReadError> {
     let mut kept = HashSet::new();
+    for &patient in candidates {
+        if storage.contains(&keys::patient_file(tenant, patient))? {
+            kept.insert(patient);
+        }
+    }
     for_each(storage, keys::all_members(tenant), |key, record| {
         if keys::user_id(key) != Some(closing) {
             kept.extend(

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use actors::{Availability, Clock, DayBook, DirectoryConfig, ManualClock, ScheduleDirectory};
-use domain::{ClinicZone, Phone, Policy, SessionId, TenantId, Timestamp, UserId};
-use storage::records::{CodePurpose, SessionRecord};
+use actors::{Availability, Clock, DayBook, DirectoryConfig, ManualClock, PatientIndex, ScheduleDirectory};
+use domain::{ClinicZone, Phone, Policy, Role, SessionId, StaffId, TenantId, Timestamp, UserId};
+use storage::records::{CodePurpose, SessionRecord, StaffSessionRecord, TenantRecord};
 use storage::{Commit, CommitError, Existing, OsRandom, Sequences, Storage, StorageOptions, Vault, keys};
 
 use crate::app::{App, Limits};
 use crate::http::accounts::registration::Registration;
-use crate::http::caller::Patient;
+use crate::http::caller::{Patient, Staff};
 use crate::http::codes::Codes;
 use crate::http::limits::SlowedAttempts;
 use crate::passwords::{Password, PasswordHasher};
@@ -76,6 +76,26 @@ impl Clinic {
         Patient { tenant: tenant(), user, session: identity.session }
     }
 
+    /// Somebody of the desk, logged in, whose account nobody looks at.
+    pub(in crate::http) async fn desk(&self) -> Staff {
+        let staff = Staff {
+            tenant: tenant(),
+            id: StaffId::new(5).expect("an id"),
+            session: SessionId::new(1).expect("an id"),
+            role: Role::Desk,
+        };
+        let key = keys::staff_session(tenant(), staff.id, staff.session);
+        let expires_at = NOW.plus(Duration::from_secs(600));
+        let mut commit = Commit::new();
+        commit.put(&key, &StaffSessionRecord { created_at: NOW, expires_at });
+        // The background work of the store and of the lists goes through all clinics.
+        let clinic =
+            TenantRecord { name: "诊所".to_owned(), appo_notice: String::new(), phone: String::new() };
+        commit.put(&keys::tenant(tenant()), &clinic);
+        self.app.storage.commit(commit).await.expect("stored");
+        staff
+    }
+
     /// Makes a code work for any purpose, as if it had been sent.
     pub(in crate::http) async fn put_code_for(
         &self,
@@ -100,6 +120,7 @@ pub(in crate::http) fn phone(number: u8) -> Phone {
 fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
     let random = Arc::new(OsRandom::default());
     let vault = Vault::open(&folder.join("keys"), Existing::CreateIfMissing, random).expect("new keys");
+    let vault = Arc::new(vault);
     let sequences = Arc::new(Sequences::new());
     let zone = ClinicZone::fixed_hours(8);
     let availability = Arc::new(Availability::new(zone.clone()));
@@ -107,6 +128,7 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
     let policy = Policy::standard(zone);
     let directory = ScheduleDirectory::start(DirectoryConfig {
         storage: storage.clone(),
+        vault: Arc::clone(&vault),
         sequences: Arc::clone(&sequences),
         clock: Arc::clone(&clock),
         policy: policy.clone(),
@@ -118,14 +140,16 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
         on_answer: Arc::new(|_, _| {}),
         on_broken: Box::new(|error| panic!("broken: {error}")),
     });
+    let patients = PatientIndex::hydrate(storage.clone(), Arc::clone(&vault)).expect("a new store");
     App {
         default_tenant: tenant(),
         clock,
         storage,
-        vault: Arc::new(vault),
+        vault,
         sequences,
         directory,
         availability,
+        patients: Arc::new(patients),
         day_book,
         policy,
         tokens: Tokens::new(&[7; 32]).expect("long enough"),

@@ -32,7 +32,7 @@ fn network() -> ClientNetwork {
 
 fn claimant<'a>(clinic: &'a Clinic, password: &str) -> Claimant<'a> {
     let password = Password::parse(password).expect("long enough");
-    Claimant { app: &clinic.app, tenant: tenant(), network: network(), password, fits: None }
+    Claimant { app: &clinic.app, tenant: tenant(), network: network(), password, traced: None, fits: None }
 }
 
 async fn register(clinic: &Clinic, number: u8, text: &str) -> Result<LoggedIn, ErrorCode> {

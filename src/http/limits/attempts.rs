@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use actors::Clock;
+use actors::{AuditRow, Clock};
 use domain::{AccountName, Phone, TenantId, Timestamp};
 use storage::records::{LimitKind, LimitRecord};
 use storage::{Commit, Key, Storage, Vault, Version, keys};
@@ -130,12 +130,17 @@ impl<'a> PasswordAttempts<'a> {
         Ok(Unlocked { key: counter.key, version })
     }
 
-    /// Counts a wrong password for `login`, durably, before it is told.
+    /// Counts a wrong password for `login`, durably, before it is told. `row` is written with it.
     ///
     /// # Errors
     /// 0429 when others have locked the login meanwhile: then nobody is told whether it was wrong; the failures of a
     /// commit.
-    pub async fn count(&self, login: Holder<'_>, network: ClientNetwork) -> Result<(), ApiError> {
+    pub async fn count(
+        &self,
+        login: Holder<'_>,
+        network: ClientNetwork,
+        row: Option<&AuditRow>,
+    ) -> Result<(), ApiError> {
         let (of_login, of_address) = (self.of_login(login), self.of_address(network));
         for _ in 0..COUNT_TRIES {
             let now = self.clock.now();
@@ -145,12 +150,20 @@ impl<'a> PasswordAttempts<'a> {
             of_login.put(&mut commit, version, &of_login.with(record, now));
             let (version, record) = self.read(&of_address)?;
             of_address.put(&mut commit, version, &newest(of_address.with(record, now)));
+            if let Some(row) = row {
+                row.put(&mut commit);
+            }
             match outcome(self.storage.commit(commit).await)? {
                 Outcome::Made => return Ok(()),
                 Outcome::Outdated => {}
             }
         }
         Err(ErrorCode::Busy.into())
+    }
+
+    /// Makes `commit` forget the wrong passwords of `login`, for who proves in another way whose it is.
+    pub fn forgive(&self, login: Holder<'_>, commit: &mut Commit) {
+        commit.delete(&self.of_login(login).key);
     }
 
     fn delay(&self, network: ClientNetwork) -> Result<Duration, ApiError> {

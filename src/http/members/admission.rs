@@ -63,7 +63,10 @@ impl Admission<'_> {
             own.members.push(entry.map_err(ApiError::internal)?);
             own.write(&mut commit);
             match outcome(app.storage.commit(commit).await)? {
-                Outcome::Made => return Ok(member),
+                Outcome::Made => {
+                    app.patients.refresh(tenant, patient);
+                    return Ok(member);
+                }
                 Outcome::Outdated => {}
             }
         }

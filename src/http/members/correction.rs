@@ -55,7 +55,9 @@ impl Correction<'_> {
         let entry = MemberEntry::seal(&app.vault, &own.key, &personal, link);
         own.members[position] = entry.map_err(ApiError::internal)?;
         own.write(&mut commit);
-        outcome(app.storage.commit(commit).await)
+        let made = outcome(app.storage.commit(commit).await)?;
+        app.patients.refresh(tenant, patient);
+        Ok(made)
     }
 
     /// Decides how the member becomes the person; answers the patient that it is from then on.

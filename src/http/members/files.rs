@@ -28,7 +28,12 @@ impl OnFile {
         file.ok_or_else(|| ApiError::internal("a patient that is referred to is not stored"))
     }
 
-    fn find(app: &App, tenant: TenantId, patient: PatientId) -> Result<Option<Self>, ApiError> {
+    /// Reads a patient's file, if there is one.
+    pub(in crate::http) fn find(
+        app: &App,
+        tenant: TenantId,
+        patient: PatientId,
+    ) -> Result<Option<Self>, ApiError> {
         let key = keys::patient(tenant, patient);
         let Some(stored) = app.storage.get(&key).map_err(ApiError::internal)? else { return Ok(None) };
         let personal = stored.record.open(&app.vault, &key).map_err(ApiError::internal)?;
@@ -100,7 +105,9 @@ pub(super) async fn is_relied_on(app: &App, account: Patient, patient: PatientId
     let visits = keys::visits_of(tenant, patient);
     let visits = storage.scan_keys(&visits, Scan { limit: 1, ..Scan::ALL }).map_err(ApiError::internal)?;
     let missed = storage.contains(&keys::no_show(tenant, patient)).map_err(ApiError::internal)?;
-    if !visits.is_empty() || missed {
+    // The desk has opened or changed the file, which writes its record too.
+    let noted = storage.contains(&keys::patient_file(tenant, patient)).map_err(ApiError::internal)?;
+    if !visits.is_empty() || missed || noted {
         return Ok(true);
     }
     // The half-days of visits that are over are forgotten; the account's own bookings are not.

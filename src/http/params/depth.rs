@@ -15,6 +15,12 @@ impl Inside {
     /// What lies in an object or array that is a parameter.
     pub(super) const PARAMETER: Self = Self(3);
 
+    /// What lies in one that is an element of such an array.
+    pub(super) const ELEMENT: Self = Self(4);
+
+    /// What lies in one that is a member of such an element.
+    pub(super) const MEMBER: Self = Self(5);
+
     fn next<E: Error>(self) -> Result<Self, E> {
         if self.0 > MAX_DEPTH { Err(E::custom("too deep")) } else { Ok(Self(self.0 + 1)) }
     }

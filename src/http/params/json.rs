@@ -33,7 +33,7 @@ impl<'de> Visitor<'de> for ObjectReader<'_> {
             if self.0.entries.len() == MAX_PARAMETERS {
                 return Err(A::Error::custom("too many members"));
             }
-            let (value, kind) = map.next_value_seed(ValueReader(self.0))?;
+            let (value, kind) = map.next_value_seed(ValueReader(self.0, Level::Parameter))?;
             self.0.entries.push(Entry { name, value, kind });
         }
         Ok(())
@@ -63,9 +63,31 @@ impl Visitor<'_> for TextReader<'_> {
     }
 }
 
-/// Appends a value of the JSON to the buffer. What lies inside objects and arrays is passed over, as deep as is
-/// allowed.
-struct ValueReader<'p>(&'p mut Params);
+/// Where a value of the JSON stands.
+#[derive(Clone, Copy)]
+enum Level {
+    /// It is a parameter.
+    Parameter,
+    /// It is an element of an array that is a parameter.
+    Element,
+    /// It is a member of an object that is such an element.
+    Member,
+}
+
+impl Level {
+    /// What lies in an object or array here that is passed over.
+    fn inside(self) -> Inside {
+        match self {
+            Self::Parameter => Inside::PARAMETER,
+            Self::Element => Inside::ELEMENT,
+            Self::Member => Inside::MEMBER,
+        }
+    }
+}
+
+/// Appends a value of the JSON to the buffer. The elements of a parameter that is an array are kept, with the members of
+/// those that are objects; whatever else lies inside objects and arrays is passed over, as deep as is allowed.
+struct ValueReader<'p>(&'p mut Params, Level);
 
 impl ValueReader<'_> {
     fn written(self, number: impl fmt::Display, kind: Kind) -> (Range<usize>, Kind) {
@@ -123,14 +145,39 @@ impl<'de> Visitor<'de> for ValueReader<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        while map.next_key_seed(Inside::PARAMETER)?.is_some() {
-            map.next_value_seed(Inside::PARAMETER)?;
+        match self.1 {
+            Level::Element => {
+                while let Some(name) = map.next_key_seed(TextReader(self.0))? {
+                    let (value, kind) = map.next_value_seed(ValueReader(self.0, Level::Member))?;
+                    self.0.lists.add(Entry { name, value, kind });
+                }
+            }
+            Level::Parameter | Level::Member => {
+                let inside = self.1.inside();
+                while map.next_key_seed(inside)?.is_some() {
+                    map.next_value_seed(inside)?;
+                }
+            }
         }
         Ok(self.wordless(Kind::Nested))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
-        while sequence.next_element_seed(Inside::PARAMETER)?.is_some() {}
-        Ok(self.wordless(Kind::Nested))
+        match self.1 {
+            Level::Parameter => {
+                let list = self.0.lists.begin();
+                while let Some((value, kind)) =
+                    sequence.next_element_seed(ValueReader(self.0, Level::Element))?
+                {
+                    self.0.lists.end_element(value, kind);
+                }
+                let kind = self.0.lists.end(&list).map_or(Kind::Nested, Kind::List);
+                Ok(self.wordless(kind))
+            }
+            Level::Element | Level::Member => {
+                while sequence.next_element_seed(self.1.inside())?.is_some() {}
+                Ok(self.wordless(Kind::Nested))
+            }
+        }
     }
 }

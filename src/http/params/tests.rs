@@ -261,3 +261,21 @@ async fn a_parameter_may_stand_in_the_path() {
     assert_eq!(answer("/book/abc").await, StatusCode::BAD_REQUEST);
     assert_eq!(answer("/book/%20").await, StatusCode::BAD_REQUEST);
 }
+
+#[test]
+fn yuan_have_two_decimals_at_most() {
+    let yuan = |json: &str| {
+        let params = Params::from_json(format!(r#"{{"fee": {json}}}"#).as_bytes()).expect("JSON");
+        params.required("fee", "费用").and_then(Param::yuan).map(Fen::get)
+    };
+    for (json, fen) in
+        [("0", 0), ("50", 5_000), ("50.5", 5_050), ("19.99", 1_999), ("1e2", 10_000), (r#""9.50""#, 950)]
+    {
+        assert_eq!(yuan(json).expect(json), fen);
+    }
+    for json in
+        ["1.005", "-1", "-0.5", "1e9", "1e-3", "true", "[1]", "{}", r#""1.005""#, r#""x""#, "100000.01"]
+    {
+        assert_eq!(yuan(json).expect_err(json).code(), ErrorCode::ParameterMalformed, "{json}");
+    }
+}

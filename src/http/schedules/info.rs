@@ -5,7 +5,7 @@ use domain::{DepartmentId, DoctorId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{shown_department, shown_doctor};
+use super::{release_policy, shown_department, shown_doctor};
 use crate::app::App;
 use crate::http::caller::Tenant;
 use crate::http::envelope;
@@ -94,7 +94,7 @@ pub async fn of_doctor(
         department_name: &ward.name,
         department_portrait: &ward.avatar,
         department_description: &ward.description,
-        days: left_on_days(&app, tenant, department, doctor, days),
+        days: left_on_days(&app, tenant, department, doctor, days)?,
     }]))
 }
 
@@ -105,14 +105,15 @@ fn left_on_days(
     department: DepartmentId,
     doctor: Option<DoctorId>,
     days: i64,
-) -> Vec<LeftOnDay> {
+) -> Result<Vec<LeftOnDay>, ApiError> {
+    let policy = release_policy(app, tenant, department)?;
     let now = app.clock.now();
-    let today = app.policy.zone.date_of(now);
+    let today = policy.zone.date_of(now);
     let mut found = Vec::new();
     for ahead in 1..=i32::try_from(days).unwrap_or(MAX_DAYS) {
         let date = today.saturating_add_days(ahead);
         let halves = app.availability.look_at_day(tenant.id, department, date, |view| {
-            let is_shown = view.schedule.doctor == doctor && view.schedule.admits(now, &app.policy).is_ok();
+            let is_shown = view.schedule.doctor == doctor && view.schedule.admits(now, &policy).is_ok();
             is_shown.then(|| view.left(now))
         });
         let halves: Vec<usize> = halves.into_iter().flatten().collect();
@@ -120,5 +121,5 @@ fn left_on_days(
             found.push(LeftOnDay { date: date.to_string(), left: halves.iter().sum() });
         }
     }
-    found
+    Ok(found)
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use actix_web::{HttpResponse, web};
 use actors::ScheduleView;
-use domain::{ClinicKind, Date, DepartmentId, DoctorId, Fen, Period, Timestamp};
+use domain::{ClinicKind, Date, DepartmentId, DoctorId, Fen, Period, Policy, Timestamp};
 use serde::Serialize;
 use storage::records::{DepartmentRecord, DoctorRecord};
 use utoipa::ToSchema;
 
-use super::shown_department;
+use super::{release_policy, shown_department};
 use crate::app::App;
 use crate::http::caller::Tenant;
 use crate::http::envelope;
@@ -134,7 +134,8 @@ pub async fn by_date(app: web::Data<App>, tenant: Tenant, params: Params) -> Res
     let mut rows = Vec::new();
     // The read model may still have yesterday a little after midnight.
     if date >= app.policy.zone.date_of(now) {
-        for day in days_on(&app, tenant, department, date, now) {
+        let policy = release_policy(&app, tenant, department)?;
+        for day in days_on((&app, &policy), tenant, department, date, now) {
             if let Some(who) = shown(&app, tenant, day.doctor)? {
                 rows.push((who, day));
             }
@@ -163,7 +164,8 @@ pub async fn by_doctor(
     let page = PageRequest::read(&params)?;
     let profile = shown_department(&app, tenant, department)?;
     let mut rows = Vec::new();
-    for (doctor, left) in until_horizon(&app, tenant, department, now) {
+    let policy = release_policy(&app, tenant, department)?;
+    for (doctor, left) in until_horizon((&app, &policy), tenant, department, now) {
         if let Some(who) = shown(&app, tenant, doctor)? {
             rows.push((who, left));
         }
@@ -174,7 +176,13 @@ pub async fn by_doctor(
 }
 
 /// The days of all doctors of a department that admit patients: the ordinary clinic first, then by id.
-fn days_on(app: &App, tenant: Tenant, department: DepartmentId, date: Date, now: Timestamp) -> Vec<Day> {
+fn days_on(
+    (app, policy): (&App, &Policy),
+    tenant: Tenant,
+    department: DepartmentId,
+    date: Date,
+    now: Timestamp,
+) -> Vec<Day> {
     let halves = app.availability.look_at_day(tenant.id, department, date, |view| {
         let schedule = &view.schedule;
         let half = || HalfDay {
@@ -183,7 +191,7 @@ fn days_on(app: &App, tenant: Tenant, department: DepartmentId, date: Date, now:
             fee: schedule.fee,
             left: Left::of(view, now),
         };
-        schedule.admits(now, &app.policy).is_ok().then(|| (schedule.doctor, half()))
+        schedule.admits(now, policy).is_ok().then(|| (schedule.doctor, half()))
     });
     let mut halves: Vec<_> = halves.into_iter().flatten().collect();
     halves.sort_unstable_by_key(|(doctor, half)| (*doctor, half.period));
@@ -200,16 +208,16 @@ fn days_on(app: &App, tenant: Tenant, department: DepartmentId, date: Date, now:
 /// All doctors with a schedule that admits patients, and whether one of theirs has a slot left: the ordinary clinic
 /// first, then by id.
 fn until_horizon(
-    app: &App,
+    (app, policy): (&App, &Policy),
     tenant: Tenant,
     department: DepartmentId,
     now: Timestamp,
 ) -> BTreeMap<Option<DoctorId>, Left> {
-    let today = app.policy.zone.date_of(now);
+    let today = policy.zone.date_of(now);
     let mut doctors = BTreeMap::new();
-    for days in 0..=i32::from(app.policy.horizon_days) {
+    for days in 0..=i32::from(policy.horizon_days) {
         app.availability.look_at_day(tenant.id, department, today.saturating_add_days(days), |view| {
-            if view.schedule.admits(now, &app.policy).is_ok() {
+            if view.schedule.admits(now, policy).is_ok() {
                 let left = doctors.entry(view.schedule.doctor).or_insert(Left::None);
                 if *left == Left::None {
                     *left = Left::of(view, now);

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::{Colleague, audit_of, sessions_of};
 use crate::app::App;
 use crate::http::caller::{Staff, Tenant};
-use crate::http::claimant::{Claimant, Proof};
+use crate::http::claimant::Claimant;
 use crate::http::envelope;
 use crate::http::error::{ApiError, ErrorCode};
 use crate::http::limits::Holder;
@@ -74,23 +74,18 @@ async fn log_in(mut claimant: Claimant<'_>, account: &AccountName) -> Result<Sta
     let (app, tenant) = (claimant.app, claimant.tenant);
     for _ in 0..LOGIN_TRIES {
         let colleague = Colleague::of_account(app, tenant, account)?;
-        let stored = colleague.as_ref().map(|colleague| &colleague.personal.password_hash);
-        let proof = claimant.try_proof(Holder::Staff(account), stored).await?;
-        let Some(colleague) = colleague else { return Err(ErrorCode::StaffCredentialsWrong.into()) };
-        let unlocked = match proof {
-            Proof::Right(unlocked) if colleague.record.standing == StaffStanding::Active => unlocked,
-            // Who is disabled is told no more than who has no account.
-            Proof::Right(_) | Proof::Wrong => {
-                let mut commit = Commit::new();
-                let said = (Action::LoginFailed, Some(colleague.id.get()));
-                audit_of(app, tenant, colleague.id, said).await?.put(&mut commit);
-                app.storage.commit(commit).await?;
-                return Err(ErrorCode::StaffCredentialsWrong.into());
-            }
-        };
+        claimant.traced = colleague.as_ref().map(|colleague| colleague.id);
+        // For who is disabled every password is wrong, and takes as long, as for who has no account.
+        let active = colleague.filter(|colleague| colleague.record.standing == StaffStanding::Active);
+        let stored = active.as_ref().map(|colleague| &colleague.personal.password_hash);
+        let wrong = ErrorCode::StaffCredentialsWrong;
+        let unlocked = claimant.prove(Holder::Staff(account), stored, wrong).await?;
+        let Some(colleague) = active else { return Err(wrong.into()) };
         let mut commit = Commit::new();
         unlocked.forget(&mut commit);
-        colleague.touch(&mut commit);
+        let mut record = colleague.record.clone();
+        record.last_login_at = Some(app.clock.now());
+        colleague.put_record(&mut commit, &record);
         let identity = begin_session(app, tenant, &colleague, &mut commit).await?;
         let said = (Action::Login, Some(colleague.id.get()));
         audit_of(app, tenant, colleague.id, said).await?.put(&mut commit);

@@ -48,6 +48,7 @@ pub async fn change(
     let mut hash = None;
     for _ in 0..MAX_TRIES {
         let colleague = Colleague::of_caller(&app, staff)?;
+        claimant.traced = Some(colleague.id);
         let account = &colleague.personal.account;
         let stored = Some(&colleague.personal.password_hash);
         let unlocked = claimant.prove(Holder::Staff(account), stored, ErrorCode::OldPasswordWrong).await?;

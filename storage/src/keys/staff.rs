@@ -1,5 +1,7 @@
 //! Keys of the staff and of what they did.
 
+use std::ops::RangeInclusive;
+
 use domain::{SessionId, StaffId, TenantId};
 
 use super::parts::Components;
@@ -48,6 +50,21 @@ pub fn audit(tenant: TenantId, row: u64) -> Key<AuditRecord> {
 #[must_use]
 pub fn audits(tenant: TenantId) -> KeyRange<AuditRecord> {
     KeyRange::prefix(of(tenant, Table::Audit))
+}
+
+/// The rows with these numbers, oldest first.
+#[must_use]
+pub fn audits_through(tenant: TenantId, rows: &RangeInclusive<u64>) -> KeyRange<AuditRecord> {
+    let row = |number: u64| of(tenant, Table::Audit).with(id(number));
+    KeyRange::through(row(*rows.start()), row(*rows.end()))
+}
+
+/// The running number of a row's key.
+#[must_use]
+pub fn audit_number(key: &RawKey) -> Option<u64> {
+    let mut components = Components::of(key, Table::Audit)?;
+    let number = components.id()?;
+    components.end(number)
 }
 
 /// The member of the staff of a staff's key.

@@ -1,12 +1,14 @@
 use std::fmt::Debug;
 
 use domain::{
-    BookingId, Date, DepartmentId, DoctorId, PatientId, Period, ScheduleId, SerialNo, SessionId, TenantId,
-    UserId,
+    BookingId, Date, DepartmentId, DoctorId, LabelId, LabelKind, LabelName, PatientId, Period, ScheduleId,
+    SerialNo, SessionId, StaffId, TenantId, Timestamp, UserId,
 };
 
 use super::*;
+use crate::commit::Version;
 use crate::record::Record;
+use crate::records::NotificationKind;
 
 /// Numbers whose order differs from that of their texts or little-endian bytes, in order.
 const ASCENDING: [u64; 8] = [1, 2, 255, 256, 65_536, 1_000_000_000, 1 << 40, (1 << 53) - 1];
@@ -83,6 +85,22 @@ fn every_table(tenant: TenantId) -> Vec<RawKey> {
         *sequence(tenant, Sequence::Staff).raw(),
         *no_show(tenant, patient).raw(),
         *upload(tenant, &PictureId::from_bytes([255; 16])).raw(),
+        *staff(tenant, StaffId::new(most).unwrap()).raw(),
+        *staff_account(tenant, &blind(255)).raw(),
+        *staff_session(tenant, StaffId::new(most).unwrap(), SessionId::new(most).unwrap()).raw(),
+        *audit(tenant, most).raw(),
+        *opening(tenant, Some(DepartmentId::new(most).unwrap())).raw(),
+        *notification(
+            tenant,
+            Timestamp::from_millis(i64::MAX),
+            BookingId::new(most).unwrap(),
+            NotificationKind::Relocated,
+        )
+        .raw(),
+        *schedule_note(tenant, ScheduleId::new(most).unwrap(), Version::new(u64::MAX)).raw(),
+        *label(tenant, LabelId::new(most).unwrap()).raw(),
+        *label_name(tenant, LabelKind::Label, &LabelName::parse("高血压").unwrap()).raw(),
+        *patient_file(tenant, patient).raw(),
     ]
 }
 
@@ -148,6 +166,9 @@ fn ranges_meet_nothing_of_others() {
         only(&|key| contains(&users(tenant), key), Table::User);
         only(&|key| contains(&patients(tenant), key), Table::Patient);
         only(&|key| contains(&all_members(tenant), key), Table::Members);
+        only(&|key| contains(&all_staff(tenant), key), Table::Staff);
+        only(&|key| contains(&audits(tenant), key), Table::Audit);
+        only(&|key| contains(&audits_through(tenant, &(0..=u64::MAX)), key), Table::Audit);
         only(&|key| contains(&no_shows(tenant), key), Table::NoShow);
     }
     for key in &all {
@@ -183,6 +204,29 @@ fn ranges_meet_no_neighbours() {
             assert!(!contains(&after, members(t(2), u(near)).raw()));
         }
     }
+}
+
+/// Seen to fail when the sessions were those of everybody.
+#[test]
+fn the_staffs_keys_are_in_order_and_meet_no_neighbours() {
+    let most = SessionId::new((1 << 53) - 1).unwrap();
+    ascend(ASCENDING.map(|id| staff(t(1), StaffId::new(id).unwrap())));
+    ascend(ASCENDING.map(|number| audit(t(1), number)));
+    for (own, &id) in ASCENDING.iter().enumerate() {
+        let sessions = staff_sessions_of(t(1), StaffId::new(id).unwrap());
+        let rows = audits_through(t(1), &(2..=id));
+        for (other, &near) in ASCENDING.iter().enumerate() {
+            let session = staff_session(t(1), StaffId::new(near).unwrap(), most);
+            assert_eq!(contains(&sessions, session.raw()), own == other);
+            assert_eq!(contains(&rows, audit(t(1), near).raw()), (1..=own).contains(&other));
+            assert!(!contains(&rows, audit(t(2), near).raw()));
+        }
+    }
+    let staff_42 = StaffId::new(42).unwrap();
+    let session_42 = SessionId::new(42).unwrap();
+    reads_back(&staff(t(1), staff_42), staff_id, &staff_42, &[]);
+    reads_back(&staff_session(t(1), staff_42, session_42), staff_session_id, &session_42, &[]);
+    reads_back(&audit(t(1), 42), audit_number, &42, &[]);
 }
 
 #[test]

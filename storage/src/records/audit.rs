@@ -44,6 +44,12 @@ pub enum ObjectKind {
 }
 
 impl ObjectKind {
+    /// What is meant by a word of the API.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Action::ALL.map(Action::object).into_iter().find(|kind| *kind != Self::Nothing && kind.name() == name)
+    }
+
     /// The word for it in the API.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -67,13 +73,13 @@ impl ObjectKind {
 pub enum Action {
     /// Logged in.
     Login = 1,
-    /// Somebody tried a wrong password for the account.
+    /// Somebody tried a wrong password for the account, or any for a disabled one.
     LoginFailed = 2,
     /// Logged out.
     Logout = 3,
     /// Changed the own password.
     PasswordChanged = 4,
-    /// Added a member of the staff.
+    /// Added a member of the staff; who was added on the command line stands there as who did it, too.
     StaffAdded = 5,
     /// Changed the name or role of a member of the staff.
     StaffChanged = 6,
@@ -199,6 +205,12 @@ impl Action {
 
     fn from_tag(tag: u8) -> Option<Self> {
         Self::ALL.get(usize::from(tag).checked_sub(1)?).copied()
+    }
+
+    /// What is meant by a word of the API.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.name() == name)
     }
 
     /// The word for it in the API.
@@ -343,8 +355,13 @@ mod tests {
         assert_eq!(words.len(), Action::ALL.len());
         for action in Action::ALL {
             assert_eq!(Action::from_tag(action.tag()), Some(action));
+            assert_eq!(Action::from_name(action.name()), Some(action));
+            let kind = action.object();
+            let named = (kind != ObjectKind::Nothing).then_some(kind);
+            assert_eq!(ObjectKind::from_name(kind.name()), named);
         }
         assert_eq!(Action::from_tag(0), None);
         assert_eq!(Action::from_tag(u8::MAX), None);
+        assert_eq!(Action::from_name(""), None);
     }
 }

@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use domain::{
-    AccountName, Booking, BookingCode, BookingId, Canceller, Channel, Charge, ClinicKind, Date, DepartmentId,
-    DoctorId, Fen, Gender, IdNumber, MemberId, Owner, PatientId, Period, PersonName, Phone, Role, Schedule,
-    ScheduleId, SerialNo, SlotPlan, StaffId, Standing, Status, TenantId, TimeOfDay, Timestamp, UserId,
+    AccountName, Booking, BookingCode, BookingId, Canceller, Channel, Charge, ClinicKind, Date, DayChange,
+    DayException, DepartmentId, DoctorId, Fen, Gender, IdNumber, LabelId, LabelKind, LabelName, MemberId,
+    Owner, Pace, PatientId, Period, PersonName, Phone, Reason, Role, Schedule, ScheduleId, Scope, SerialNo,
+    SlotGrid, SlotPlan, StaffId, Standing, Status, Template, TenantId, TimeOfDay, Timestamp, UserId, Weekday,
 };
 
 use super::*;
+use crate::commit::Version;
 use crate::keys;
 use crate::pictures::PictureKind;
 use crate::record::{Record, RecordError};
@@ -220,6 +222,7 @@ fn clinic_tables() -> Vec<Table> {
     let fingerprint = Fingerprint::from_bytes([0xab; 32]);
     vec![
         holds(&MetaRecord::NoShowsMarked(day()), "0001fb68a2"),
+        holds(&MetaRecord::SchedulesGenerated(day()), "0002fb68a2"),
         holds(
             &MetaRecord::Keys(fingerprint),
             "0000abababababababababababababababababababababababababababababababab",
@@ -347,20 +350,21 @@ fn staff_tables() -> Vec<Table> {
     let seal = |role| StaffRecord::seal(&vault, &key, &personal, role, at(0)).unwrap();
     let mut disabled = seal(Role::Desk);
     disabled.standing = StaffStanding::Disabled;
+    disabled.last_login_at = Some(at(1));
     let doctor = DoctorId::new(2001).unwrap();
     let row = |action, object| AuditRecord { at: at(0), staff: staff(), action, object };
     vec![
         holds(
             &seal(Role::Admin),
-            "0038014c4d4e4f505152535455565712b688bada10c95934f9bf7298343e1e8263bc4a80fa8a08d4ae6ba57bca9fd15f4599a701baec03ff88f50000fd0050e25344030000",
+            "0038014c4d4e4f505152535455565712b688bada10c95934f9bf7298343e1e8263bc4a80fa8a08d4ae6ba57bca9fd15f4599a701baec03ff88f50000fd0050e2534403000000",
         ),
         holds(
             &disabled,
-            "003801404142434445464748494a4be2bdca4655578ee5504af2bf16819ceb73e2332ed05a61111e236a33ab4498fc62575704ae69945f481f4f0101fd0050e25344030000",
+            "003801404142434445464748494a4be2bdca4655578ee5504af2bf16819ceb73e2332ed05a61111e236a33ab4498fc62575704ae69945f481f4f0101fd0050e2534403000001fd0250e25344030000",
         ),
         holds(
             &seal(Role::Doctor(doctor)),
-            "00380158595a5b5c5d5e5f60616263fb3de7eec72fd7c4026707c68158d52faafaf3dd07218f95f6574a5d4e4a6d0a8c6f7b8788195acb629aa102fbd10700fd0050e25344030000",
+            "00380158595a5b5c5d5e5f60616263fb3de7eec72fd7c4026707c68158d52faafaf3dd07218f95f6574a5d4e4a6d0a8c6f7b8788195acb629aa102fbd10700fd0050e2534403000000",
         ),
         holds(&StaffAccountRecord { staff: staff() }, "0009"),
         holds(
@@ -372,12 +376,140 @@ fn staff_tables() -> Vec<Table> {
     ]
 }
 
+fn schedule_tables() -> Vec<Table> {
+    let (_folder, vault) = fixed_vault();
+    let key = keys::schedule_note(tenant(), schedule_id(), Version::new(12));
+    let reason = Reason::parse("医生请假").unwrap();
+    let added = ScheduleChange::SlotsAdded(vec![serial(3), serial(4)]);
+    let note = ScheduleNoteRecord::seal(&vault, &key, (added, &reason), (staff(), at(0))).unwrap();
+    assert_eq!(note.open(&vault, &key), Ok(Some(reason)));
+    let reopened = ScheduleNoteRecord::without_reason(ScheduleChange::Reopened, staff(), at(1));
+    assert_eq!(reopened.open(&vault, &key), Ok(None));
+    let owner = BookingOwner::Account(user());
+    let notification = |kind| NotificationRecord {
+        kind,
+        owner,
+        booking: booking_id(),
+        patient: patient(),
+        schedule: schedule_id(),
+    };
+    let release_time = TimeOfDay::from_minutes(450).ok();
+    vec![
+        holds(&OpeningRecord { horizon_days: Some(30), release_time }, "00011e01fbc201"),
+        holds(&OpeningRecord { horizon_days: None, release_time: None }, "000000"),
+        holds(&notification(NotificationKind::Stopped), "0000fc07ca9a3bfc7bca9a3b2afbb90b"),
+        holds(&notification(NotificationKind::Relocated), "0001fc07ca9a3bfc7bca9a3b2afbb90b"),
+        holds(
+            &note,
+            "0000020304fd0050e2534403000009012b01404142434445464748494a4be2b54baf9ddb139c256ba0d31ae3b208938bd442e320245bb8c63f16d3e4",
+        ),
+        holds(&reopened, "0002fd0250e253440300000900"),
+    ]
+}
+
+fn template_tables() -> Vec<Table> {
+    let time = |text| TimeOfDay::parse(text).unwrap();
+    let template = |pace| Template {
+        department: DepartmentId::new(101).unwrap(),
+        doctor: Some(DoctorId::new(2001).unwrap()),
+        weekday: Weekday::Tuesday,
+        period: Period::Pm,
+        grid: SlotGrid::new(time("13:30"), time("17:00"), pace).unwrap(),
+        desk_only: 2,
+        kind: ClinicKind::Expert,
+        fee: Fen::new(5_000).unwrap(),
+        location: "二楼201".to_owned(),
+        valid_from: day(),
+        valid_through: None,
+    };
+    let ordinary = Template {
+        doctor: None,
+        kind: ClinicKind::Ordinary,
+        valid_through: Some(day()),
+        ..template(Pace::Slots(20))
+    };
+    let differs = |scope, change| DayExceptionRecord(DayException { scope, change });
+    let holiday = DayChange::Holiday { first: day(), last: day().saturating_add_days(6) };
+    let swapped = DayChange::Swapped { date: day(), like: Weekday::Sunday };
+    vec![
+        holds(
+            &TemplateRecord(template(Pace::Every(10))),
+            "006501fbd1070201fb2a03fbfc03000a0201fb881309e4ba8ce6a5bc323031fb68a200",
+        ),
+        holds(
+            &TemplateRecord(ordinary),
+            "0065000201fb2a03fbfc0301140200fb881309e4ba8ce6a5bc323031fb68a201fb68a2",
+        ),
+        holds(&differs(Scope::Clinic, holiday), "000000fb68a2fb74a2"),
+        holds(&differs(Scope::Department(DepartmentId::new(101).unwrap()), swapped), "00016501fb68a207"),
+        holds(&differs(Scope::Doctor(DoctorId::new(2001).unwrap()), holiday), "0002fbd10700fb68a2fb74a2"),
+    ]
+}
+
+fn label_tables() -> Vec<Table> {
+    let (_folder, vault) = fixed_vault();
+    let label = LabelId::new(1_000_000_003).unwrap();
+    let record = |kind, standing| LabelRecord {
+        name: LabelName::parse("高血压").unwrap(),
+        kind,
+        created_at: at(0),
+        created_by: staff(),
+        standing,
+    };
+    let key = keys::patient_file(tenant(), patient());
+    let file = PatientFileRecord::seal(&vault, &key, &patient_notes()).unwrap();
+    assert_eq!(file.open(&vault, &key), Ok(patient_notes()));
+    let of_another = keys::patient_file(tenant(), PatientId::new(43).unwrap());
+    assert_eq!(file.open(&vault, &of_another), Err(SealError::Refused));
+    let shown = format!("{file:?} {:?} {:?}", patient_notes(), record(LabelKind::Group, LabelStanding::Live));
+    for secret in ["北京", "王大明", "13800138000", "高血压"] {
+        assert!(!shown.contains(secret), "{secret} in {shown}");
+    }
+    let mut sorted = file.clone();
+    sorted.group = Some(label);
+    sorted.labels = vec![label, label];
+    vec![
+        holds(
+            &record(LabelKind::Group, LabelStanding::Live),
+            "0009e9ab98e8a180e58e8b00fd0050e253440300000900",
+        ),
+        holds(
+            &record(LabelKind::Label, LabelStanding::Deleted),
+            "0009e9ab98e8a180e58e8b01fd0050e253440300000901",
+        ),
+        holds(&LabelNameRecord { label }, "00fc03ca9a3b"),
+        holds(
+            &file,
+            "005801404142434445464748494a4be2bf4bafb1d83dafc4219ba17fdebfbec1445bb80fa9eabcf9a2c25f91f7555b7d8744a5393754b18553edf71f0cdcd1fa42920103f6d131b12ae4ad67d5b427c89a8799c2e8aef32644f50000",
+        ),
+        holds(
+            &sorted,
+            "005801404142434445464748494a4be2bf4bafb1d83dafc4219ba17fdebfbec1445bb80fa9eabcf9a2c25f91f7555b7d8744a5393754b18553edf71f0cdcd1fa42920103f6d131b12ae4ad67d5b427c89a8799c2e8aef32644f501fc03ca9a3b02fc03ca9a3bfc03ca9a3b",
+        ),
+    ]
+}
+
+fn patient_notes() -> PatientNotes {
+    PatientNotes {
+        province: "北京".to_owned(),
+        city: "北京市".to_owned(),
+        county: "东城区".to_owned(),
+        address: "一号".to_owned(),
+        contact_name: "王大明".to_owned(),
+        contact_relation: Some(3),
+        contact_phone: "13800138000".to_owned(),
+    }
+}
+
 #[test]
 fn the_bytes_of_every_table_stay_as_they_are() {
     let mut shown = clinic_tables();
     shown.extend(booking_tables());
     shown.extend(people_tables());
     shown.extend(staff_tables());
+    shown.extend(schedule_tables());
+    shown.extend(template_tables());
+    shown.extend(label_tables());
     let shown: BTreeSet<Table> = shown.into_iter().collect();
     assert_eq!(shown, BTreeSet::from(Table::ALL), "a table without golden bytes");
 }

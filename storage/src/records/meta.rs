@@ -15,12 +15,15 @@ pub enum MetaRecord {
     Keys(Fingerprint),
     /// The last day whose missed visits (爽约) have all been marked.
     NoShowsMarked(Date),
+    /// The last day on which schedules were made from the templates.
+    SchedulesGenerated(Date),
 }
 
 #[derive(Encode, Decode)]
 enum StoredMeta {
     Keys([u8; 32]),
     NoShowsMarked(i32),
+    SchedulesGenerated(i32),
 }
 
 impl TryFrom<StoredMeta> for MetaRecord {
@@ -30,6 +33,9 @@ impl TryFrom<StoredMeta> for MetaRecord {
         Ok(match stored {
             StoredMeta::Keys(fingerprint) => Self::Keys(Fingerprint::from_bytes(fingerprint)),
             StoredMeta::NoShowsMarked(day) => Self::NoShowsMarked(date(day, "day of missed visits")?),
+            StoredMeta::SchedulesGenerated(day) => {
+                Self::SchedulesGenerated(date(day, "day of generated schedules")?)
+            }
         })
     }
 }
@@ -41,6 +47,7 @@ impl Record for MetaRecord {
         match self {
             Self::Keys(fingerprint) => encode_v1(&StoredMeta::Keys(*fingerprint.as_bytes())),
             Self::NoShowsMarked(day) => encode_v1(&StoredMeta::NoShowsMarked(day.ordinal())),
+            Self::SchedulesGenerated(day) => encode_v1(&StoredMeta::SchedulesGenerated(day.ordinal())),
         }
     }
 

@@ -13,13 +13,19 @@ mod claims;
 mod clinic;
 mod codes;
 mod idempotency;
+mod labels;
 mod members;
 mod meta;
+mod notifications;
+mod openings;
+mod patient_files;
 mod patients;
 mod people;
+mod schedule_notes;
 mod schedules;
 mod sequences;
 mod staff;
+mod templates;
 mod uploads;
 
 #[cfg(test)]
@@ -32,12 +38,18 @@ pub use claims::{ActiveEntry, ActiveRecord, BookingOwner, SlotRecord, VisitRecor
 pub use clinic::{DepartmentRecord, DoctorRecord, TenantRecord};
 pub use codes::{CodePurpose, CodeRecord, LimitKind, LimitRecord};
 pub use idempotency::IdemRecord;
+pub use labels::{LabelNameRecord, LabelRecord, LabelStanding};
 pub use members::{MemberEntry, MemberLink, MemberPersonal, MembersRecord};
 pub use meta::MetaRecord;
+pub use notifications::{NotificationKind, NotificationRecord};
+pub use openings::OpeningRecord;
+pub use patient_files::{MAX_LABELS_OF_PATIENT, PatientFileRecord, PatientNotes};
 pub use patients::{Certificate, IdnoRecord, Miss, NoShowRecord, PatientPersonal, PatientRecord};
+pub use schedule_notes::{ScheduleChange, ScheduleNoteRecord};
 pub use schedules::{BookedBefore, ScheduleAtRecord, ScheduleRecord};
 pub use sequences::SequenceRecord;
 pub use staff::{StaffAccountRecord, StaffPersonal, StaffRecord, StaffSessionRecord, StaffStanding};
+pub use templates::{DayExceptionRecord, TemplateRecord};
 pub use uploads::UploadRecord;
 
 use domain::{Date, Timestamp};

@@ -21,6 +21,8 @@ pub struct StaffRecord {
     pub standing: StaffStanding,
     /// When they were added.
     pub created_at: Timestamp,
+    /// When they last logged in; `None` before the first time.
+    pub last_login_at: Option<Timestamp>,
 }
 
 /// Whether a member of the staff can log in.
@@ -62,7 +64,7 @@ impl StaffRecord {
         created_at: Timestamp,
     ) -> Result<Self, SealError> {
         let personal = vault.seal_v1(key.raw(), &StoredStaffPersonal::from(personal))?;
-        Ok(Self { personal, role, standing: StaffStanding::Active, created_at })
+        Ok(Self { personal, role, standing: StaffStanding::Active, created_at, last_login_at: None })
     }
 
     /// The record with another personal part; the rest stays.
@@ -116,6 +118,7 @@ struct StoredStaff {
     role: StoredRole,
     standing: StoredStaffStanding,
     created_at: i64,
+    last_login_at: Option<i64>,
 }
 
 #[derive(Encode, Decode)]
@@ -147,6 +150,7 @@ impl TryFrom<StoredStaff> for StaffRecord {
                 StoredStaffStanding::Disabled => StaffStanding::Disabled,
             },
             created_at: Timestamp::from_millis(stored.created_at),
+            last_login_at: stored.last_login_at.map(Timestamp::from_millis),
         })
     }
 }
@@ -167,6 +171,7 @@ impl Record for StaffRecord {
                 StaffStanding::Disabled => StoredStaffStanding::Disabled,
             },
             created_at: millis(self.created_at),
+            last_login_at: self.last_login_at.map(millis),
         })
     }
 

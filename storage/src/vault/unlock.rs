@@ -38,7 +38,7 @@ impl Vault {
                 vault.confirm(&fingerprint)?;
                 Ok(vault)
             }
-            Some(MetaRecord::NoShowsMarked(_)) => {
+            Some(MetaRecord::NoShowsMarked(_) | MetaRecord::SchedulesGenerated(_)) => {
                 Err(VaultError::WrongKeys { folder: folder.to_owned() }.into())
             }
             None => {

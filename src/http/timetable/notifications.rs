@@ -1,0 +1,121 @@
+//! What patients are to be told of their bookings, as the desk reads it.
+
+use actix_web::{HttpResponse, web};
+use actors::NOTIFICATIONS_KEPT;
+use domain::{TenantId, Timestamp};
+use serde::Serialize;
+use storage::records::{Action, NotificationRecord, PatientPersonal};
+use storage::{Key, Scan, keys};
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::http::caller::Desk;
+use crate::http::envelope;
+use crate::http::error::ApiError;
+use crate::http::openapi::Success;
+use crate::http::paging::{Page, PageRequest, SnakePage, SnakePageQuery};
+use crate::http::params::Params;
+
+#[derive(Serialize, ToSchema)]
+struct NotificationRow {
+    /// yyyy-MM-dd HH:mm:ss, of what happened
+    at: String,
+    /// `stopped` (停诊: the booking is cancelled) or `relocated` (another room or doctor).
+    kind: &'static str,
+    book_id: String,
+    schedule_id: String,
+    /// When the patient was expected, yyyy-MM-dd HH:mm:ss
+    trea_time: String,
+    pati_id: String,
+    /// Empty where the file was erased meanwhile.
+    pati_name: String,
+    phone: String,
+}
+
+/// Which end of the list comes first.
+#[derive(Clone, Copy)]
+enum First {
+    Newest,
+    Oldest,
+}
+
+/// `GET manager_service/notifications`: what happened to bookings within 30 days that their patients did not do.
+#[utoipa::path(
+    get,
+    path = "/pati_service/manager_service/notifications",
+    tag = "管理：排班",
+    security(("token" = [])),
+    params(
+        ("order" = Option<String>, Query, description = "`newest` first, as without it, or `oldest` first"),
+        SnakePageQuery,
+    ),
+    responses((status = 200, body = Success<SnakePage<NotificationRow>>)),
+)]
+pub async fn list(app: web::Data<App>, Desk(staff): Desk, params: Params) -> Result<HttpResponse, ApiError> {
+    let first = match params.optional("order", "排序") {
+        Some(param) => param.parse(parse_order)?,
+        None => First::Newest,
+    };
+    let page = PageRequest::read_snake(&params)?;
+    staff.audit_read(&app, Action::NotificationsListed, None).await?;
+    let listed = web::block(move || {
+        let mut live = live(&app, staff.tenant)?;
+        match first {
+            First::Newest => live.reverse(),
+            First::Oldest => {}
+        }
+        let mut rows = Vec::new();
+        for (at, key) in live.iter().skip(page.offset()).take(page.limit()) {
+            rows.extend(row(&app, staff.tenant, *at, key)?);
+        }
+        Ok::<_, ApiError>(Page::new(page, live.len() as u64, rows))
+    });
+    let listed = listed.await.map_err(ApiError::internal)??;
+    Ok(envelope::ok(SnakePage::from(listed)))
+}
+
+/// Those that have not expired, oldest first.
+fn live(app: &App, tenant: TenantId) -> Result<Vec<(Timestamp, Key<NotificationRecord>)>, ApiError> {
+    let now = app.clock.now();
+    let found = app.storage.scan_keys(&keys::notifications(tenant), Scan::ALL).map_err(ApiError::internal)?;
+    let found = found.iter().filter_map(keys::notification_key);
+    Ok(found.filter(|(at, _)| at.plus(NOTIFICATIONS_KEPT) > now).collect())
+}
+
+/// `None` where it was swept meanwhile.
+fn row(
+    app: &App,
+    tenant: TenantId,
+    at: Timestamp,
+    key: &Key<NotificationRecord>,
+) -> Result<Option<NotificationRow>, ApiError> {
+    let Some(stored) = app.storage.get(key).map_err(ApiError::internal)? else { return Ok(None) };
+    let told = stored.record;
+    let booking = keys::booking(tenant, told.owner, told.booking);
+    let booking = app.storage.get(&booking).map_err(ApiError::internal)?;
+    let patient_key = keys::patient(tenant, told.patient);
+    let patient: Option<PatientPersonal> = match app.storage.get(&patient_key).map_err(ApiError::internal)? {
+        Some(file) => Some(file.record.open(&app.vault, &patient_key).map_err(ApiError::internal)?),
+        None => None,
+    };
+    let text = |of: fn(&PatientPersonal) -> &str| patient.as_ref().map(of).unwrap_or_default().to_owned();
+    let zone = &app.policy.zone;
+    Ok(Some(NotificationRow {
+        at: zone.date_time_text(at),
+        kind: told.kind.name(),
+        book_id: told.booking.to_string(),
+        schedule_id: told.schedule.to_string(),
+        trea_time: booking.map(|stored| zone.date_time_text(stored.record.0.starts_at)).unwrap_or_default(),
+        pati_id: told.patient.to_string(),
+        pati_name: text(|patient| patient.name.as_str()),
+        phone: text(|patient| patient.phone.as_str()),
+    }))
+}
+
+fn parse_order(text: &str) -> Result<First, ()> {
+    match text {
+        "newest" => Ok(First::Newest),
+        "oldest" => Ok(First::Oldest),
+        _ => Err(()),
+    }
+}
