@@ -10,6 +10,7 @@ use harness::folder::Folder;
 use harness::import::{Half, ImportFile, day};
 use harness::patients::{Answer, PASSWORD, Patient};
 use harness::people;
+use harness::staff;
 use harness::wire::Reply;
 use pati_service::http::openapi;
 use serde_json::{Value, json};
@@ -38,6 +39,8 @@ struct Route {
     method: String,
     path: String,
     is_secured: bool,
+    /// Whether it is for the clinic's staff.
+    is_managed: bool,
     parameters: Vec<Parameter>,
 }
 
@@ -197,7 +200,8 @@ fn routes(usual: &Value) -> Vec<Route> {
             parameters.push(described(Place::Body, &json!(name), schema, usual));
         }
         let is_secured = operation["security"].as_array().is_some_and(|schemes| !schemes.is_empty());
-        routes.push(Route { method, path, is_secured, parameters });
+        let is_managed = operation["tags"][0].as_str().is_some_and(|tag| tag.starts_with("管理"));
+        routes.push(Route { method, path, is_secured, is_managed, parameters });
     }
     routes.sort_by(|a, b| (&a.path, &a.method).cmp(&(&b.path, &b.method)));
     routes
@@ -303,20 +307,28 @@ fn json_text(bytes: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Who asks: patients, each with an account of its own for as long as it stands.
+/// Who asks: patients, each with an account of its own for as long as it stands, and the administrator.
 struct Callers<'a> {
     clinic: &'a Clinic,
     patient: Patient,
     count: usize,
+    admin: Patient,
 }
 
 impl<'a> Callers<'a> {
     async fn first(clinic: &'a Clinic) -> Self {
-        Self { clinic, patient: Patient::registered(clinic, 1).await, count: 1 }
+        let admin = staff::logged_in(clinic, "admin").await;
+        Self { clinic, patient: Patient::registered(clinic, 1).await, count: 1, admin }
     }
 
-    /// The token of somebody who is logged in: routes may log out, and close accounts.
-    async fn token(&mut self) -> io::Result<String> {
+    /// The token of somebody who may and is logged in: routes may log out, and close accounts.
+    async fn token(&mut self, route: &Route) -> io::Result<String> {
+        if route.is_managed {
+            if self.admin.get("manager_service/departments").await?.status == "0401" {
+                self.admin = staff::logged_in(self.clinic, "admin").await;
+            }
+            return Ok(self.admin.token().to_owned());
+        }
         if self.patient.members().await?.status == "0401" {
             self.count += 1;
             self.patient = Patient::registered(self.clinic, self.count).await;
@@ -356,11 +368,15 @@ async fn open() -> (Folder, Clinic, Value) {
     let mut file = ImportFile::default();
     file.doctor(2001).schedule(3001, 2001, day(2), Half::Am, 9).schedule(3002, 2001, day(2), Half::Pm, 9);
     clinic::import(&folder, &file);
+    staff::add(&folder, &["--account", "admin", "--role", "admin"]);
     let clinic = Clinic::start(&folder, &[("PATI_SMS__PER_PHONE_PER_DAY", "0")]);
     let usual = json!({
         "tenantId": "1", "deptId": "101", "doctorId": "2001", "date": day(2).to_string(), "scheduleId": "3001",
         "serialNo": 1, "phone": people::phone(1), "password": PASSWORD, "oldPassword": PASSWORD,
         "newPassword": PASSWORD, "verCode": "123456", "name": "患者9", "IDNo": people::id_number(9),
+        "department_id": "101", "doctor_id": "2001", "departments": ["101"], "weekday": 1, "period": "AM", "start": "08:00",
+        "end": "12:00", "slot_count": 5, "interval_minutes": null, "type": 0, "fee": 50, "valid_from": day(2).to_string(),
+        "from": day(2).to_string(), "to": day(2).to_string(), "page_num": 1, "page_size": 10,
         "gender": people::gender(&people::id_number(9)), "birthday": people::birthday(&people::id_number(9))
     });
     (folder, clinic, usual)
@@ -383,7 +399,7 @@ async fn whatever_is_sent_is_answered_or_refused() -> io::Result<()> {
     for route in &routes {
         let mut let_in = false;
         for parameter in &route.parameters {
-            let token = if route.is_secured { Some(callers.token().await?) } else { None };
+            let token = if route.is_secured { Some(callers.token(route).await?) } else { None };
             for hostile in Hostile::all_for(parameter.place) {
                 let request = route.request(token.as_deref(), Some((parameter, &hostile)));
                 let asked = || format!("{} = {}", parameter.name, shortened(&hostile));
@@ -416,7 +432,7 @@ async fn a_body_that_is_none_is_refused_by_every_route() -> io::Result<()> {
     for route in routes(&usual).iter().filter(|route| route.method == "POST") {
         for (body, expected) in hostile_bodies() {
             let headers = if route.is_secured {
-                format!("token: {}\r\n", callers.token().await?)
+                format!("token: {}\r\n", callers.token(route).await?)
             } else {
                 String::new()
             };
@@ -450,7 +466,7 @@ async fn doubled_members_and_false_tokens_are_refused() -> io::Result<()> {
         let body: Vec<_> =
             route.parameters.iter().filter(|parameter| parameter.place == Place::Body).collect();
         for doubled in &body {
-            let token = if route.is_secured { Some(callers.token().await?) } else { None };
+            let token = if route.is_secured { Some(callers.token(route).await?) } else { None };
             let headers = token.map(|token| format!("token: {token}\r\n")).unwrap_or_default();
             let mut members: Vec<_> =
                 body.iter().map(|member| format!("\"{}\":{}", member.name, member.usual)).collect();

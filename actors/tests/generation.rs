@@ -177,6 +177,7 @@ async fn each_night_adds_a_day_and_each_day_has_one_night() {
     assert_eq!(made.run(Due::OnceADay, now).await.created, 2 * 7);
 }
 
+/// Seen to fail when nobody asked who is disabled.
 #[actix::test]
 async fn nobody_is_planned_who_does_not_work() {
     let made = Made::clinic(3).await;
