@@ -97,7 +97,7 @@ impl Upkeep {
             storage: &self.storage,
             sequences: &self.sequences,
             availability: &self.availability,
-            policy: self.directory.policy(),
+            directory: &self.directory,
         };
         match generator.run_all(due, self.now).await {
             Ok(_) => Due::OnceADay,

@@ -5,11 +5,10 @@
 //! from storage. It is filled at start, and the actor of a schedule adds to it once a booking is committed; a booking
 //! never leaves its day, schedule, patient or owner, so nothing here ever changes.
 
-use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
 use dashmap::DashMap;
-use domain::{Booking, BookingId, Date, DoctorId, PatientId, ScheduleId, TenantId, UserId};
+use domain::{Booking, BookingId, Date, PatientId, ScheduleId, TenantId, UserId};
 use storage::records::{BookingOwner, BookingRecord};
 use storage::{Key, ReadError, Scan, Storage, keys};
 
@@ -133,48 +132,14 @@ impl DayBook {
         days.filter_map(|day| day.find(booking)).next().map(DayEntry::from)
     }
 
-    /// Whether a patient has or had a booking, cancelled or not, with a doctor: in a schedule that is the doctor's now.
-    /// Looks at every booking of the tenant.
-    ///
-    /// # Errors
-    /// [`ReadError`] for a schedule that cannot be read.
-    pub fn has_booking_with(
-        &self,
-        storage: &Storage,
-        tenant: TenantId,
-        patient: PatientId,
-        doctor: DoctorId,
-    ) -> Result<bool, ReadError> {
-        for schedule in self.schedules_where(tenant, |row| row.patient == patient) {
-            if is_of(storage, tenant, schedule, doctor)? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Everybody whom [`DayBook::has_booking_with`] this doctor is true of. Looks at every booking of the tenant.
-    ///
-    /// # Errors
-    /// [`ReadError`] for a schedule that cannot be read.
-    pub fn patients_of(
-        &self,
-        storage: &Storage,
-        tenant: TenantId,
-        doctor: DoctorId,
-    ) -> Result<HashSet<PatientId>, ReadError> {
-        let mut schedules = HashSet::new();
-        for schedule in self.schedules_where(tenant, |_| true) {
-            if is_of(storage, tenant, schedule, doctor)? {
-                schedules.insert(schedule);
-            }
-        }
-        let mut patients = HashSet::new();
+    /// The bookings of a patient, cancelled ones too, in no particular order. Looks at every booking of the tenant.
+    #[must_use]
+    pub fn of_patient(&self, tenant: TenantId, patient: PatientId) -> Vec<DayEntry> {
+        let mut entries = Vec::new();
         for day in self.days.iter().filter(|day| day.key().0 == tenant) {
-            patients
-                .extend(day.0.iter().filter(|row| schedules.contains(&row.schedule)).map(|row| row.patient));
+            entries.extend(day.0.iter().filter(|row| row.patient == patient).copied().map(DayEntry::from));
         }
-        Ok(patients)
+        entries
     }
 
     /// How many bookings are in it. For metrics and tests.
@@ -194,25 +159,6 @@ impl DayBook {
     pub fn bytes(&self) -> usize {
         self.days.iter().map(|day| day.0.capacity() * size_of::<Row>()).sum()
     }
-
-    fn schedules_where(&self, tenant: TenantId, mut wanted: impl FnMut(&Row) -> bool) -> HashSet<ScheduleId> {
-        let mut schedules = HashSet::new();
-        for day in self.days.iter().filter(|day| day.key().0 == tenant) {
-            schedules.extend(day.0.iter().filter(|row| wanted(row)).map(|row| row.schedule));
-        }
-        schedules
-    }
-}
-
-/// Whether a schedule is a doctor's now.
-fn is_of(
-    storage: &Storage,
-    tenant: TenantId,
-    schedule: ScheduleId,
-    doctor: DoctorId,
-) -> Result<bool, ReadError> {
-    let stored = storage.get(&keys::schedule(tenant, schedule))?;
-    Ok(stored.is_some_and(|stored| stored.record.schedule.doctor == Some(doctor)))
 }
 
 impl Day {

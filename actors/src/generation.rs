@@ -16,6 +16,8 @@ use storage::{Commit, CommitError, ReadError, Scan, Sequence, SequenceError, Seq
 use thiserror::Error;
 
 use crate::availability::Availability;
+use crate::directory::ScheduleDirectory;
+use crate::openings::Openings;
 use crate::planning::{Addition, add_schedule};
 
 /// So many schedules are committed at once: enough to share a sync of the disk, few enough to leave the journal to
@@ -34,8 +36,17 @@ pub struct Generator<'a> {
     pub sequences: &'a Sequences,
     /// What the lists show.
     pub availability: &'a Availability,
-    /// The booking rules, which tell how far ahead patients book.
-    pub policy: &'a Policy,
+    /// Knows how far ahead patients book in each department.
+    pub directory: &'a ScheduleDirectory,
+}
+
+/// The days whose schedules are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Days {
+    /// Those that lie ahead of each department: see [`days_ahead`].
+    Ahead,
+    /// These.
+    These(RangeInclusive<Date>),
 }
 
 /// What became of the schedules that the templates want.
@@ -108,8 +119,7 @@ impl Generator<'_> {
         due: Due,
         now: Timestamp,
     ) -> Result<Generated, GenerationError> {
-        let days = days_ahead(self.policy, now);
-        let today = *days.start();
+        let today = self.directory.policy().zone.date_of(now);
         let key = keys::schedules_generated(tenant);
         let done = match self.storage.get(&key)?.map(|stored| stored.record) {
             Some(MetaRecord::SchedulesGenerated(day)) => Some(day),
@@ -118,7 +128,7 @@ impl Generator<'_> {
         if due == Due::OnceADay && done.is_some_and(|done| done >= today) {
             return Ok(Generated::default());
         }
-        let generated = self.run(tenant, &days, now).await?;
+        let generated = self.run(tenant, Days::Ahead, now).await?;
         if done != Some(today) {
             let mut commit = Commit::new();
             commit.put(&key, &MetaRecord::SchedulesGenerated(today));
@@ -134,10 +144,10 @@ impl Generator<'_> {
     pub async fn run(
         &self,
         tenant: TenantId,
-        days: &RangeInclusive<Date>,
+        days: Days,
         now: Timestamp,
     ) -> Result<Generated, GenerationError> {
-        let survey = Survey::of(self, (tenant, days.clone(), now)).await?;
+        let survey = Survey::of(self, (tenant, days, now)).await?;
         let mut generated = survey.found;
         let total = survey.missing.len();
         let mut missing = survey.missing.into_iter();
@@ -197,11 +207,12 @@ impl Survey {
     /// Looks through the store on a thread where that may take its time.
     async fn of(
         generator: &Generator<'_>,
-        (tenant, days, now): (TenantId, RangeInclusive<Date>, Timestamp),
+        (tenant, days, now): (TenantId, Days, Timestamp),
     ) -> Result<Self, GenerationError> {
-        let (storage, policy) = (generator.storage.clone(), generator.policy.clone());
-        let surveying =
-            tokio::task::spawn_blocking(move || Surveyor::new(&storage, &policy, tenant, now)?.survey(days));
+        let (storage, directory) = (generator.storage.clone(), generator.directory.clone());
+        let surveying = tokio::task::spawn_blocking(move || {
+            Surveyor::new(&storage, directory.openings(), tenant, now)?.survey(days)
+        });
         match surveying.await {
             Ok(survey) => Ok(survey?),
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
@@ -211,11 +222,13 @@ impl Survey {
 
 struct Surveyor<'a> {
     storage: &'a Storage,
-    policy: &'a Policy,
+    openings: &'a Openings,
     tenant: TenantId,
     now: Timestamp,
     templates: Vec<Template>,
     exceptions: Vec<DayException>,
+    /// Where they count: the last day of each department.
+    last_days: Option<HashMap<DepartmentId, Date>>,
     /// Whether who was asked about sees patients there.
     at_work: HashMap<(DepartmentId, Option<DoctorId>), bool>,
 }
@@ -223,7 +236,7 @@ struct Surveyor<'a> {
 impl<'a> Surveyor<'a> {
     fn new(
         storage: &'a Storage,
-        policy: &'a Policy,
+        openings: &'a Openings,
         tenant: TenantId,
         now: Timestamp,
     ) -> Result<Self, ReadError> {
@@ -231,20 +244,34 @@ impl<'a> Surveyor<'a> {
         let exceptions = storage.scan(&keys::day_exceptions(tenant), Scan::ALL)?;
         Ok(Self {
             storage,
-            policy,
+            openings,
             tenant,
             now,
             templates: templates.into_iter().map(|(_, stored)| stored.record.0).collect(),
             exceptions: exceptions.into_iter().map(|(_, stored)| stored.record.0).collect(),
+            last_days: None,
             at_work: HashMap::new(),
         })
     }
 
-    fn survey(mut self, days: RangeInclusive<Date>) -> Result<Survey, ReadError> {
+    fn survey(mut self, days: Days) -> Result<Survey, ReadError> {
         let mut survey = Survey { found: Generated::default(), missing: Vec::new() };
+        let days = match days {
+            Days::These(days) => days,
+            Days::Ahead => {
+                let last_days = self.last_days_ahead()?;
+                let today = self.openings.standard().zone.date_of(self.now);
+                let last = last_days.values().max().copied().unwrap_or(today);
+                self.last_days = Some(last_days);
+                today..=last
+            }
+        };
         for ahead in 0..=days.start().days_until(*days.end()) {
             let date = days.start().saturating_add_days(ahead);
             for plan in wanted(&self.templates, &self.exceptions, date) {
+                if self.is_too_far(&plan) {
+                    continue;
+                }
                 let place = keys::SchedulePlace {
                     department: plan.department,
                     doctor: plan.doctor,
@@ -263,9 +290,26 @@ impl<'a> Surveyor<'a> {
         Ok(survey)
     }
 
+    /// The last of the days ahead of each department that has templates.
+    fn last_days_ahead(&self) -> Result<HashMap<DepartmentId, Date>, ReadError> {
+        let mut last_days = HashMap::new();
+        for Template { department, .. } in &self.templates {
+            let policy = self.openings.policy_for(self.tenant, Some(*department))?;
+            last_days.insert(*department, *days_ahead(&policy, self.now).end());
+        }
+        Ok(last_days)
+    }
+
+    fn is_too_far(&self, plan: &PlannedSchedule) -> bool {
+        let last_day = self.last_days.as_ref().and_then(|days| days.get(&plan.department));
+        last_day.is_some_and(|last| plan.date > *last)
+    }
+
     /// Whether even the last slot has passed, so that nobody could book it.
     fn is_over(&self, plan: &PlannedSchedule) -> bool {
-        plan.slots.last().is_none_or(|last| self.policy.zone.instant(plan.date, last.time) <= self.now)
+        plan.slots
+            .last()
+            .is_none_or(|last| self.openings.standard().zone.instant(plan.date, last.time) <= self.now)
     }
 
     fn is_at_work(&mut self, department: DepartmentId, doctor: Option<DoctorId>) -> Result<bool, ReadError> {

@@ -33,7 +33,7 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use clock_actor::ClockActor;
 pub use day_book::{DayBook, DayEntry};
 pub use directory::{DirectoryConfig, OnAnswer, ScheduleDirectory, Target, Terms};
-pub use generation::{Due, Generated, GenerationError, Generator, days_ahead};
+pub use generation::{Days, Due, Generated, GenerationError, Generator, days_ahead};
 pub use hydration::hydrate;
 pub use label_sweep::{LabelSweepError, sweep_labels};
 pub use loading::LoadError;

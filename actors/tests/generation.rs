@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use actors::{Due, Generated, Generator, Request, days_ahead};
 use domain::{
-    Channel, ClinicKind, Date, DayChange, DayException, DoctorId, ExceptionId, Fen, Pace, Period, Reason,
-    Scope, SlotGrid, StaffId, Stop, Template, TemplateId, TimeOfDay, Timestamp, Weekday,
+    Channel, ClinicKind, Date, DayChange, DayException, DepartmentId, DoctorId, ExceptionId, Fen, Pace,
+    Period, Reason, Scope, SlotGrid, StaffId, Stop, Template, TemplateId, TimeOfDay, Timestamp, Weekday,
 };
 use seeding::crew::Crew;
 use seeding::{Size, department, morning, tenant, today};
-use storage::records::{DayExceptionRecord, DoctorRecord, TemplateRecord};
+use storage::records::{DayExceptionRecord, DepartmentRecord, DoctorRecord, OpeningRecord, TemplateRecord};
 use storage::{Commit, Scan, Sequences, keys};
 
 const ONE_DAY: Duration = Duration::from_secs(86_400);
@@ -77,7 +77,7 @@ impl Made {
             storage: &self.crew.storage,
             sequences,
             availability: &self.crew.availability,
-            policy: self.crew.directory.policy(),
+            directory: &self.crew.directory,
         }
     }
 
@@ -177,6 +177,7 @@ async fn each_night_adds_a_day_and_each_day_has_one_night() {
     assert_eq!(made.run(Due::OnceADay, now).await.created, 2 * 7);
 }
 
+/// Seen to fail when nobody asked who is disabled.
 #[actix::test]
 async fn nobody_is_planned_who_does_not_work() {
     let made = Made::clinic(3).await;
@@ -248,4 +249,36 @@ async fn a_holiday_is_left_out() {
     assert_eq!(made.run(Due::Now, morning()).await.created, 2 * (DAYS - 7));
     let shown: Vec<_> = (1..=9).map(|days| made.shown_on(today().saturating_add_days(days))).collect();
     assert_eq!(shown, [2, 0, 0, 0, 0, 0, 0, 0, 2]);
+}
+
+/// Seen to fail when the days ahead were those of the settings, and when they were those of the department that looks
+/// farthest.
+#[actix::test]
+async fn each_department_has_its_own_days_ahead() {
+    let made = Made::clinic(1).await;
+    let far = OpeningRecord { horizon_days: Some(20), release_time: None };
+    let near = OpeningRecord { horizon_days: Some(3), release_time: None };
+    let mut commit = Commit::new();
+    commit.put(&keys::opening(tenant(), None), &near);
+    made.crew.storage.commit(commit).await.expect("stored");
+    assert_eq!(made.run(Due::Now, morning()).await.created, 2 * 5);
+    let ward = DepartmentRecord {
+        name: "耳鼻喉科".to_owned(),
+        avatar: String::new(),
+        description: String::new(),
+        location: String::new(),
+        enabled: true,
+    };
+    let other = DepartmentId::new(777).expect("an id");
+    let mut commit = Commit::new();
+    commit.put(&keys::opening(tenant(), Some(department())), &far);
+    commit.put(&keys::department(tenant(), other), &ward);
+    for (id, weekday) in (900..).zip(Weekday::ALL) {
+        let elsewhere = Template { department: other, doctor: None, ..template(0, weekday, Period::Am) };
+        let key = keys::template(tenant(), TemplateId::new(id).expect("an id"));
+        commit.put(&key, &TemplateRecord(elsewhere));
+    }
+    made.crew.storage.commit(commit).await.expect("stored");
+    let expected = Generated { created: 2 * 17 + 5, existing: 2 * 5, skipped: 0 };
+    assert_eq!(made.run(Due::Now, morning()).await, expected);
 }

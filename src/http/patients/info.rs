@@ -1,5 +1,7 @@
 //! One patient's file, as the staff reads it.
 
+use std::sync::Arc;
+
 use actix_web::{HttpResponse, web};
 use domain::{Age, DoctorId, PatientId, TenantId};
 use serde::Serialize;
@@ -9,7 +11,8 @@ use utoipa::ToSchema;
 
 use super::certificates::{kind_and_number, masked_number};
 use super::photo::{self, PhotoError};
-use super::{LabelOfPatient, labels_of, visits};
+use super::visits::Visits;
+use super::{LabelOfPatient, labels_of};
 use crate::app::App;
 use crate::http::caller::Staff;
 use crate::http::envelope;
@@ -95,15 +98,17 @@ async fn admit(
 ) -> Result<Elsewhere, ApiError> {
     let today = app.policy.zone.date_of(app.clock.now());
     let (storage, vault) = (app.storage.clone(), app.vault.clone());
+    let day_book = Arc::clone(&app.day_book);
     let found = web::block(move || {
+        let visits = Visits { day_book: &day_book, storage: &storage, tenant };
         let admitted = match only_of {
-            Some(doctor) => visits::is_patient_of(&storage, tenant, patient, doctor)?,
+            Some(doctor) => visits.has_booking_with(patient, doctor)?,
             None => storage.contains(&keys::patient(tenant, patient))?,
         };
         if !admitted {
             return Ok(None);
         }
-        let registered = visits::registered_today(&storage, tenant, patient, today)?;
+        let registered = visits.registered_on(today, patient)?;
         let photo = photo::key_for(&storage, &vault, tenant, patient)?;
         Ok::<_, PhotoError>(Some((registered, photo)))
     });

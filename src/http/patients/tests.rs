@@ -14,6 +14,7 @@ use storage::{Commit, Scan};
 
 use super::labels::LabelChange;
 use super::save_for_tests as save;
+use super::visits::Visits;
 use super::*;
 use crate::http::accounts::fixture::{Clinic, NOW, all_at_once, tenant};
 use crate::http::caller::Staff;
@@ -234,6 +235,7 @@ async fn book(clinic: &Clinic, patient: PatientId, status: Status) -> (DoctorId,
     commit.put(&keys::visit(tenant(), patient, today, period), &VisitRecord { booking: booking.id });
     commit.put(&slot.booking_key(tenant()), &BookingRecord::from(&booking));
     app.storage.commit(commit).await.expect("stored");
+    app.day_book.fill(&app.storage).expect("readable");
     (doctor, today)
 }
 
@@ -242,27 +244,25 @@ async fn book(clinic: &Clinic, patient: PatientId, status: Status) -> (DoctorId,
 async fn the_visit_of_today_is_the_booking_that_the_patient_registered_for() {
     let clinic = Clinic::new();
     let storage = &clinic.app.storage;
+    let visits = Visits { day_book: &clinic.app.day_book, storage, tenant: tenant() };
     let [patient, other] = [1, 2].map(|id| PatientId::new(id).expect("an id"));
     let (doctor, today) = book(&clinic, patient, Status::Booked).await;
     let visit_of = |patient, day| {
-        let found = visits::registered_today(storage, tenant(), patient, day).expect("readable");
+        let found = visits.registered_on(day, patient).expect("readable");
         found.map(BookingId::get)
     };
-    let is_of =
-        |patient, doctor| visits::is_patient_of(storage, tenant(), patient, doctor).expect("readable");
+    let is_of = |patient, doctor| visits.has_booking_with(patient, doctor).expect("readable");
     assert_eq!(visit_of(patient, today), None);
     book(&clinic, patient, Status::Registered { at: NOW }).await;
     assert_eq!(visit_of(patient, today), Some(1_000_000_123));
     assert_eq!(visit_of(patient, today.saturating_add_days(1)), None);
     assert!(is_of(patient, doctor));
     assert!(!is_of(patient, DoctorId::new(2002).expect("an id")));
-    // Another patient with a visit on the same day.
-    let mut commit = Commit::new();
-    let booking = BookingId::new(1_000_000_124).expect("an id");
-    commit.put(&keys::visit(tenant(), other, today, Period::Am), &VisitRecord { booking });
-    storage.commit(commit).await.expect("stored");
     assert_eq!(visit_of(other, today), None);
     assert!(!is_of(other, doctor));
+    let cancelled = Status::Cancelled { at: NOW, by: Canceller::Patient };
+    book(&clinic, patient, cancelled).await;
+    assert!(!is_of(patient, doctor), "nobody sees whom for that any more");
 }
 
 /// Seen to fail when any member's account was taken instead of one whose default member the patient is.

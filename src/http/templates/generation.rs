@@ -1,9 +1,7 @@
 //! Schedules made from the templates at once, instead of the next night.
 
-use std::ops::RangeInclusive;
-
 use actix_web::{HttpResponse, web};
-use actors::{Generator, days_ahead};
+use actors::{Days, Generator, days_ahead};
 use domain::{Date, Timestamp};
 use serde::Serialize;
 use storage::Commit;
@@ -33,6 +31,9 @@ struct GenerateRequest {
     /// more than 365 days ahead.
     to: Option<String>,
 }
+
+const FROM: &str = "开始日期";
+const TO: &str = "结束日期";
 
 #[derive(Serialize, ToSchema)]
 struct GeneratedCounts {
@@ -66,9 +67,9 @@ pub async fn generate(app: web::Data<App>, desk: Desk, params: Params) -> Result
         storage: &app.storage,
         sequences: &app.sequences,
         availability: &app.availability,
-        policy: &app.policy,
+        directory: &app.directory,
     };
-    let generated = generator.run(staff.tenant, &days, now).await?;
+    let generated = generator.run(staff.tenant, days, now).await?;
     Ok(envelope::ok(GeneratedCounts {
         created: generated.created,
         existing: generated.existing,
@@ -76,17 +77,20 @@ pub async fn generate(app: web::Data<App>, desk: Desk, params: Params) -> Result
     }))
 }
 
-fn read_days(app: &App, params: &Params, now: Timestamp) -> Result<RangeInclusive<Date>, ApiError> {
+fn read_days(app: &App, params: &Params, now: Timestamp) -> Result<Days, ApiError> {
+    if params.optional("from", FROM).is_none() && params.optional("to", TO).is_none() {
+        return Ok(Days::Ahead);
+    }
     let usual = days_ahead(&app.policy, now);
     let today = *usual.start();
-    let from = match params.optional("from", "开始日期") {
+    let from = match params.optional("from", FROM) {
         Some(param) => match param.parse(Date::parse_lenient)? {
             from if (0..=MAX_DAYS_AHEAD).contains(&today.days_until(from)) => from,
             _ => return Err(param.malformed()),
         },
         None => today,
     };
-    let to = match params.optional("to", "结束日期") {
+    let to = match params.optional("to", TO) {
         Some(param) => match param.parse(Date::parse_lenient)? {
             to if (0..MAX_DAYS).contains(&from.days_until(to)) && today.days_until(to) <= MAX_DAYS_AHEAD => {
                 to
@@ -95,5 +99,5 @@ fn read_days(app: &App, params: &Params, now: Timestamp) -> Result<RangeInclusiv
         },
         None => from.max(*usual.end()).min(from.saturating_add_days(MAX_DAYS - 1)),
     };
-    Ok(from..=to)
+    Ok(Days::These(from..=to))
 }

@@ -1,8 +1,8 @@
 use std::fmt::Debug;
 
 use domain::{
-    BookingId, Date, DepartmentId, DoctorId, LabelId, LabelKind, LabelName, PatientId, Period, ScheduleId,
-    SerialNo, SessionId, StaffId, TenantId, Timestamp, UserId,
+    BookingId, Date, DepartmentId, DoctorId, ExceptionId, LabelId, LabelKind, LabelName, PatientId, Period,
+    ScheduleId, SerialNo, SessionId, StaffId, TemplateId, TenantId, Timestamp, UserId,
 };
 
 use super::*;
@@ -89,6 +89,11 @@ fn every_table(tenant: TenantId) -> Vec<RawKey> {
         *staff_account(tenant, &blind(255)).raw(),
         *staff_session(tenant, StaffId::new(most).unwrap(), SessionId::new(most).unwrap()).raw(),
         *audit(tenant, most).raw(),
+        *label(tenant, LabelId::new(most).unwrap()).raw(),
+        *label_name(tenant, LabelKind::Label, &LabelName::parse("高血压").unwrap()).raw(),
+        *patient_file(tenant, patient).raw(),
+        *template(tenant, TemplateId::new(most).unwrap()).raw(),
+        *day_exception(tenant, ExceptionId::new(most).unwrap()).raw(),
         *opening(tenant, Some(DepartmentId::new(most).unwrap())).raw(),
         *notification(
             tenant,
@@ -98,9 +103,6 @@ fn every_table(tenant: TenantId) -> Vec<RawKey> {
         )
         .raw(),
         *schedule_note(tenant, ScheduleId::new(most).unwrap(), Version::new(u64::MAX)).raw(),
-        *label(tenant, LabelId::new(most).unwrap()).raw(),
-        *label_name(tenant, LabelKind::Label, &LabelName::parse("高血压").unwrap()).raw(),
-        *patient_file(tenant, patient).raw(),
     ]
 }
 
@@ -331,4 +333,14 @@ fn repeated_requests_are_told_apart_by_user_route_and_key() {
 fn debug_shows_no_components() {
     let shown = format!("{:?}", phone(t(1), &blind(0xab)));
     assert_eq!(shown, "1/phone/..");
+}
+
+#[test]
+fn templates_and_exceptions_read_back() {
+    let (one, other) = (TemplateId::new(7).unwrap(), ExceptionId::new(7).unwrap());
+    let (template, exception) = (*template(t(1), one).raw(), *day_exception(t(1), other).raw());
+    assert_eq!((template_id(&template), exception_id(&exception)), (Some(one), Some(other)));
+    assert_eq!((template_id(&exception), exception_id(&template)), (None, None));
+    assert!(contains(&templates(t(1)), &template) && !contains(&templates(t(2)), &template));
+    assert!(contains(&day_exceptions(t(1)), &exception) && !contains(&day_exceptions(t(1)), &template));
 }
