@@ -324,7 +324,9 @@ impl<'a> Callers<'a> {
     /// The token of somebody who may and is logged in: routes may log out, and close accounts.
     async fn token(&mut self, route: &Route) -> io::Result<String> {
         if route.is_managed {
-            if self.admin.get("manager_service/departments").await?.status == "0401" {
+            // The server closes connections that are idle for long.
+            let mut probe = self.admin.again(self.clinic.address).await?;
+            if probe.get("manager_service/departments").await?.status == "0401" {
                 self.admin = staff::logged_in(self.clinic, "admin").await;
             }
             return Ok(self.admin.token().to_owned());

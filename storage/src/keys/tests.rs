@@ -1,8 +1,8 @@
 use std::fmt::Debug;
 
 use domain::{
-    BookingId, Date, DepartmentId, DoctorId, PatientId, Period, ScheduleId, SerialNo, SessionId, TenantId,
-    UserId,
+    BookingId, Date, DepartmentId, DoctorId, ExceptionId, PatientId, Period, ScheduleId, SerialNo, SessionId,
+    TemplateId, TenantId, UserId,
 };
 
 use super::*;
@@ -83,6 +83,8 @@ fn every_table(tenant: TenantId) -> Vec<RawKey> {
         *sequence(tenant, Sequence::Staff).raw(),
         *no_show(tenant, patient).raw(),
         *upload(tenant, &PictureId::from_bytes([255; 16])).raw(),
+        *template(tenant, TemplateId::new(most).unwrap()).raw(),
+        *day_exception(tenant, ExceptionId::new(most).unwrap()).raw(),
     ]
 }
 
@@ -286,4 +288,14 @@ fn repeated_requests_are_told_apart_by_user_route_and_key() {
 fn debug_shows_no_components() {
     let shown = format!("{:?}", phone(t(1), &blind(0xab)));
     assert_eq!(shown, "1/phone/..");
+}
+
+#[test]
+fn templates_and_exceptions_read_back() {
+    let (one, other) = (TemplateId::new(7).unwrap(), ExceptionId::new(7).unwrap());
+    let (template, exception) = (*template(t(1), one).raw(), *day_exception(t(1), other).raw());
+    assert_eq!((template_id(&template), exception_id(&exception)), (Some(one), Some(other)));
+    assert_eq!((template_id(&exception), exception_id(&template)), (None, None));
+    assert!(contains(&templates(t(1)), &template) && !contains(&templates(t(2)), &template));
+    assert!(contains(&day_exceptions(t(1)), &exception) && !contains(&day_exceptions(t(1)), &template));
 }
