@@ -405,12 +405,23 @@ async fn open() -> (Folder, Clinic, Value) {
     let settings =
         [("PATI_SMS__PER_PHONE_PER_DAY", "0"), ("PATI_SERVER__TRUSTED_PROXIES", "[\"127.0.0.1/32\"]")];
     let clinic = Clinic::start(&folder, &settings);
-    let usual = json!({
+    let mut usual = json!({
         "tenantId": "1", "deptId": "101", "doctorId": "2001", "date": day(2).to_string(), "scheduleId": "3001",
         "serialNo": 1, "phone": people::phone(1), "password": PASSWORD, "oldPassword": PASSWORD,
         "newPassword": PASSWORD, "verCode": "123456", "name": "患者9", "IDNo": people::id_number(9),
         "gender": people::gender(&people::id_number(9)), "birthday": people::birthday(&people::id_number(9))
     });
+    let of_staff = json!({
+        "department_id": "101", "doctor_id": "2001", "schedule_id": "3001", "serial_no": 2, "period": "AM", "weekday": 1,
+        "start": "08:00", "end": "11:00", "slot_count": 3, "desk_only": 1, "type": 0, "fee": "9.50", "location": "二楼",
+        "valid_from": day(0).to_string(), "valid_to": day(60).to_string(), "from": day(0).to_string(),
+        "to": day(6).to_string(), "times": "12:00", "first_serial_no": 10, "departments": ["101"], "reason": "医生请假",
+        "label_type": 1, "order_type": 1, "label_name": "高血压", "pati_name": "患者8", "pati_gender": "1",
+        "pati_birthday": "1990-03-07", "pati_phone": people::phone(8), "role": "desk", "account": "desk.1",
+        "group_by": "day", "appo_notice": "请提前到", "status": 0, "enabled": 1, "title": "主任医师"
+    });
+    let all = usual.as_object_mut().expect("an object");
+    all.extend(of_staff.as_object().expect("an object").clone());
     (folder, clinic, usual)
 }
 

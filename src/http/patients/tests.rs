@@ -2,8 +2,9 @@
 
 use actors::{LabelOrder, PatientIndex, sweep_labels};
 use domain::{
-    Booking, BookingCode, BookingId, Channel, Charge, ClinicKind, DepartmentId, DoctorId, Fen, LabelKind,
-    LabelName, Owner, Period, Schedule, ScheduleId, SerialNo, SlotPlan, StaffId, Standing, Status, TimeOfDay,
+    Booking, BookingCode, BookingId, Canceller, Channel, Charge, ClinicKind, DepartmentId, DoctorId, Fen,
+    LabelKind, LabelName, Owner, Period, Schedule, ScheduleId, SerialNo, SlotPlan, StaffId, Standing, Status,
+    TimeOfDay,
 };
 use serde_json::{Value, json};
 use storage::records::{
