@@ -144,13 +144,17 @@ fn is_admin(record: &StaffRecord) -> bool {
     }
 }
 
+const DOCTOR: &str = "医生编号";
+
 /// Reads `role` and, for a doctor, `doctor_id`; for other roles it is ignored.
 fn read_role(params: &Params) -> Result<Role, ApiError> {
     let role = params.required("role", "角色")?;
+    let doctor =
+        params.optional("doctor_id", DOCTOR).map(|param| param.parse(DoctorId::parse)).transpose()?;
     match role.text()? {
         "admin" => Ok(Role::Admin),
         "desk" => Ok(Role::Desk),
-        "doctor" => Ok(Role::Doctor(params.required("doctor_id", "医生编号")?.parse(DoctorId::parse)?)),
+        "doctor" => Ok(Role::Doctor(doctor.ok_or_else(|| ApiError::missing(DOCTOR))?)),
         _ => Err(role.malformed()),
     }
 }

@@ -231,6 +231,8 @@ async fn book(clinic: &Clinic, patient: PatientId, status: Status) -> (DoctorId,
     let schedule = ScheduleRecord { schedule, booked_before: BookedBefore::Yes };
     let slot = SlotRecord { owner: BookingOwner::of(&booking), booking: booking.id };
     let mut commit = Commit::new();
+    // The day book looks at the bookings of every clinic that there is.
+    commit.put(&keys::tenant(tenant()), &crate::tenants::nameless());
     commit.put(&keys::schedule(tenant(), booking.schedule), &schedule);
     commit.put(&keys::slot(tenant(), booking.schedule, serial), &slot);
     commit.put(&keys::visit(tenant(), patient, today, period), &VisitRecord { booking: booking.id });
