@@ -130,7 +130,8 @@ impl World {
         let mch_id = match self.authorised(call) {
             Ok(mch_id) => mch_id,
             Err(reply) => {
-                let bare = call.path.starts_with("/v3/pay/") && call.header("authorization").is_none();
+                let scheme = call.header("authorization").is_some_and(|header| header.starts_with(SCHEME));
+                let bare = call.path.starts_with("/v3/pay/") && !scheme;
                 return if bare { reply } else { with_id(reply, request_id) };
             }
         };

@@ -245,9 +245,14 @@ impl Simulator {
 
 /// What WeChat sends on its own.
 impl Simulator {
-    /// Something is wrong with the next notice or event that is queued; several queue up.
-    pub fn twist(&self, twist: Twist) {
-        self.world(|world| world.outbox.twist(twist));
+    /// Something is wrong with the next notice of a payment or refund that is queued; several queue up.
+    pub fn twist_notice(&self, twist: Twist) {
+        self.world(|world| world.outbox.twist_notice(twist));
+    }
+
+    /// Something is wrong with the next event of an account that is queued; several queue up.
+    pub fn twist_event(&self, twist: Twist) {
+        self.world(|world| world.outbox.twist_event(twist));
     }
 
     /// Nothing is sent until [`Simulator::release`].

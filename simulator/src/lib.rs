@@ -7,8 +7,24 @@
 //! are taken. Where the real behaviour is not known, the place says so.
 //!
 //! A test can put an answer out of the ordinary before the next call ([`Simulator::script`]), twist what WeChat sends on its own
-//! ([`Simulator::twist`], [`Simulator::hold`]), and ask afterwards what has arrived ([`Simulator::calls`],
+//! ([`Simulator::twist_notice`], [`Simulator::hold`]), and ask afterwards what has arrived ([`Simulator::calls`],
 //! [`Simulator::received`], [`Simulator::sent`], [`Simulator::orders`]). Time comes from a [`Clock`] and chance from a seed.
+//!
+//! ```
+//! use simulator::{Answer, Clock, Deliveries, Endpoint, Options, Simulator};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (clock, hand) = Clock::by_hand("2026-11-24T04:00:00Z".parse()?);
+//! let wechat = Simulator::start(Options { clock, deliveries: Deliveries::WhenAsked, ..Options::default() })?;
+//! let merchant = wechat.merchant("1900000001").expect("the default merchant");
+//! // The server is given wechat.url(), wechat.sms_url() and the merchant's files.
+//! assert!(merchant.public_key.is_some());
+//! wechat.script(Endpoint::StableToken, Answer::errcode(40001));
+//! hand.advance_secs(15);
+//! assert_eq!(wechat.calls(Endpoint::StableToken), 0);
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! This crate must not know the server: it depends on no other crate of the workspace, and checks the server's signatures with
 //! its own code, so that a mistake in one of the two is seen. Its keys are made at start and worth nothing elsewhere. It

@@ -99,7 +99,8 @@ pub(crate) struct Outgoing {
 pub(crate) struct Outbox {
     waiting: Vec<Outgoing>,
     held: bool,
-    twists: VecDeque<Twist>,
+    notice_twists: VecDeque<Twist>,
+    event_twists: VecDeque<Twist>,
     deliveries: Vec<Delivery>,
     /// Which origin stands for which, as DNS and the clinic's proxy would have it.
     origins: BTreeMap<String, String>,
@@ -115,7 +116,10 @@ pub(crate) struct Post {
 
 impl Outbox {
     pub(crate) fn queue(&mut self, message: Message, url: &str, now: Timestamp) {
-        let twist = self.twists.pop_front();
+        let twist = match &message {
+            Message::Notice(_) => self.notice_twists.pop_front(),
+            Message::Event(_) => self.event_twists.pop_front(),
+        };
         let outgoing = Outgoing { message, url: url.to_owned(), due: now, tries: 0, twist };
         match twist {
             Some(Twist::Lose) => {}
@@ -124,8 +128,12 @@ impl Outbox {
         }
     }
 
-    pub(crate) fn twist(&mut self, twist: Twist) {
-        self.twists.push_back(twist);
+    pub(crate) fn twist_notice(&mut self, twist: Twist) {
+        self.notice_twists.push_back(twist);
+    }
+
+    pub(crate) fn twist_event(&mut self, twist: Twist) {
+        self.event_twists.push_back(twist);
     }
 
     pub(crate) fn hold(&mut self) {

@@ -70,7 +70,7 @@ async fn an_event_is_tried_three_times_within_ten_seconds() {
 async fn safe_mode_encrypts_and_signs_the_message() {
     let (bench, sink) = with_server(CallbackMode::Safe(KEY.to_owned())).await;
     bench.simulator.follow(&bench.app.app_id, bench.open_id(0), true);
-    bench.simulator.twist(Twist::WrongSignature);
+    bench.simulator.twist_event(Twist::WrongSignature);
     bench.simulator.follow(&bench.app.app_id, bench.open_id(1), true);
     bench.simulator.deliver_due().await;
     let taken = sink.take();

@@ -107,6 +107,7 @@ async fn one_ticket_belongs_to_the_account_and_signs_its_pages() {
     assert_eq!(check(&elsewhere), Err("config:fail,invalid url domain"));
 }
 
+/// Planted and caught: a code that was not marked as used.
 #[actix_web::test]
 async fn a_code_comes_back_with_the_browser_and_works_once() {
     let bench = Bench::start();

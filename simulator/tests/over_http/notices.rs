@@ -1,6 +1,8 @@
+use std::time::Duration;
+
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use simulator::{Delivery, RefundStatus, Release, Twist};
+use simulator::{Deliveries, Delivery, RefundStatus, Release, Twist};
 
 use crate::client::Bench;
 use crate::merchant::Signer;
@@ -58,7 +60,7 @@ async fn a_payment_is_told_signed_and_encrypted() {
     assert_eq!(bench.simulator.waiting(), 0);
 }
 
-/// Planted and caught: a schedule one entry short ended after fifteen tries.
+/// Planted and caught: a last wait of one hour instead of six.
 #[actix_web::test]
 async fn a_notice_that_is_not_taken_comes_again_by_the_schedule() {
     let (bench, _, sink) = ordered().await;
@@ -100,6 +102,7 @@ async fn nobody_there_is_a_failed_try_and_204_is_an_accepted_one() {
     assert_eq!(tries(&bench.simulator.deliver_due().await), [(1, true)]);
 }
 
+/// Planted and caught: a twist that stayed on the later tries.
 #[actix_web::test]
 async fn a_twisted_notice_is_followed_by_a_right_one() {
     let (bench, merchant, sink) = ordered().await;
@@ -108,7 +111,7 @@ async fn a_twisted_notice_is_followed_by_a_right_one() {
     for (place, twist) in twists.into_iter().enumerate() {
         let number = format!("T00001{place}");
         merchant.ordered(&bench, &number, &format!("{}/notify", sink.origin)).await;
-        bench.simulator.twist(twist);
+        bench.simulator.twist_notice(twist);
         bench.simulator.pay(&number).expect("paid");
         sink.answer(401, "");
         bench.simulator.deliver_due().await;
@@ -130,8 +133,8 @@ async fn a_twisted_notice_is_followed_by_a_right_one() {
 #[actix_web::test]
 async fn notices_are_lost_doubled_held_and_turned_round() {
     let (bench, merchant, sink) = ordered().await;
-    bench.simulator.twist(Twist::Lose);
-    bench.simulator.twist(Twist::Twice);
+    bench.simulator.twist_notice(Twist::Lose);
+    bench.simulator.twist_notice(Twist::Twice);
     bench.simulator.pay("T000001").expect("paid");
     bench.simulator.pay("T000002").expect("paid");
     bench.simulator.deliver_due().await;
@@ -156,6 +159,26 @@ async fn notices_are_lost_doubled_held_and_turned_round() {
     bench.simulator.deliver_due().await;
     let came: Vec<String> = numbers(&sink.take());
     assert_eq!(came, ["T000004", "T000003"]);
+}
+
+#[actix_web::test]
+async fn notices_go_out_by_themselves_when_they_are_due() {
+    let bench = Bench::with(|options| options.deliveries = Deliveries::WhenDue);
+    let (merchant, sink) = (Signer::of(&bench), Sink::start().await);
+    merchant.ordered(&bench, "T000001", &format!("{}/notify", sink.origin)).await;
+    sink.answer(500, "");
+    bench.simulator.pay("T000001").expect("paid");
+    let tried = async |number: usize| {
+        while bench.simulator.deliveries().len() < number {
+            tokio::task::yield_now().await;
+        }
+        tries(&bench.simulator.deliveries())
+    };
+    let first = tokio::time::timeout(Duration::from_secs(10), tried(1)).await;
+    assert_eq!(first.expect("a first try"), [(1, false)]);
+    bench.hand.advance_secs(15);
+    let second = tokio::time::timeout(Duration::from_secs(10), tried(2)).await;
+    assert_eq!(second.expect("a second try"), [(1, false), (2, true)]);
 }
 
 #[actix_web::test]

@@ -92,7 +92,7 @@ async fn an_order_that_is_not_in_order_is_refused() {
     assert!(bench.simulator.orders().is_empty());
 }
 
-/// Planted and caught: with the check of the signature taken out, `another body` was accepted.
+/// Planted and caught: with the result of the check of the signature ignored, `another path` was let in.
 #[actix_web::test]
 async fn the_gateway_refuses_what_is_not_signed_well() {
     let bench = Bench::start();
@@ -118,6 +118,7 @@ async fn the_gateway_refuses_what_is_not_signed_well() {
         assert_eq!(reply.code(), (401, "SIGN_ERROR".to_owned()), "{case}");
         assert_eq!(reply.json()["message"], message, "{case}");
         assert!(reply.headers.get("wechatpay-signature").is_none(), "{case}");
+        assert_eq!(reply.headers.get("request-id").is_none(), case == "bearer", "{case}");
     }
     let bare = merchant.raw(&bench, "POST", JSAPI, &[], body.clone()).await;
     assert_eq!(bare.code(), (401, "SIGN_ERROR".to_owned()));

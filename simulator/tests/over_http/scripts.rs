@@ -106,6 +106,17 @@ async fn a_delayed_answer_is_the_ordinary_one() {
 }
 
 #[actix_web::test]
+async fn parallel_calls_are_counted_and_the_same_seed_makes_the_same_tokens() {
+    let (bench, other) = (Bench::start(), Bench::start());
+    let tokens = futures_util::future::join_all((0..100).map(|_| bench.token())).await;
+    assert!(tokens.iter().all(|token| *token == tokens[0]), "one stable token");
+    assert_eq!(bench.simulator.calls(Endpoint::StableToken), 100);
+    assert_eq!(other.token().await, tokens[0]);
+    let third = Bench::with(|options| options.seed = 52);
+    assert_ne!(third.token().await, tokens[0]);
+}
+
+#[actix_web::test]
 async fn a_taken_port_is_an_error_and_a_dropped_simulator_frees_its_own() {
     let first = Simulator::start(simulator::Options::default()).expect("a simulator");
     let port = first.address().port();
