@@ -96,7 +96,9 @@ impl BookingFacts {
     /// schedule decides for [`Paid`](crate::Paid) agree; a test compares them.
     pub fn takes(&self, amount: Fen) -> Result<(), Surplus> {
         match self.charge {
-            Charge::Unpaid | Charge::Expired => {}
+            Charge::Unpaid => {}
+            // Only a booking that was cancelled for want of money has this charge.
+            Charge::Expired => return Err(Surplus::BookingCancelled),
             Charge::Paid | Charge::RefundDue | Charge::Refunded => return Err(Surplus::AlreadyPaid),
         }
         match self.status {

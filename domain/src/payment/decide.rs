@@ -172,7 +172,8 @@ fn payable(booking: &BookingFacts) -> Result<(), PaymentRejection> {
         return Err(PaymentRejection::NothingToPay);
     }
     match booking.charge {
-        Charge::Unpaid | Charge::Expired => {}
+        Charge::Unpaid => {}
+        Charge::Expired => return Err(PaymentRejection::BookingOver),
         Charge::Paid | Charge::RefundDue | Charge::Refunded => return Err(PaymentRejection::AlreadyPaid),
     }
     match booking.status {
