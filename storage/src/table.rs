@@ -70,11 +70,23 @@ pub enum Table {
     Opening = 32,
     /// What patients are to be told.
     Notification = 33,
+    /// Orders (支付订单).
+    PayOrder = 34,
+    /// The orders of a booking.
+    BookingOrders = 35,
+    /// Money that moved.
+    Ledger = 36,
+    /// Money that moved, by day.
+    LedgerDay = 37,
+    /// The order of a refund.
+    Refund = 38,
+    /// What WeChat is to be asked about an order.
+    PayJob = 39,
 }
 
 impl Table {
     /// Every table, by ascending tag.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 39] = [
         Self::Meta,
         Self::Tenant,
         Self::Department,
@@ -108,6 +120,12 @@ impl Table {
         Self::DayException,
         Self::Opening,
         Self::Notification,
+        Self::PayOrder,
+        Self::BookingOrders,
+        Self::Ledger,
+        Self::LedgerDay,
+        Self::Refund,
+        Self::PayJob,
     ];
 
     /// The byte that stands for this table in keys.
@@ -159,6 +177,12 @@ impl Table {
             Self::DayException => "day_exception",
             Self::Opening => "opening",
             Self::Notification => "notification",
+            Self::PayOrder => "pay_order",
+            Self::BookingOrders => "booking_orders",
+            Self::Ledger => "ledger",
+            Self::LedgerDay => "ledger_day",
+            Self::Refund => "refund",
+            Self::PayJob => "pay_job",
         }
     }
 
@@ -174,7 +198,12 @@ impl Table {
             | Self::Upload
             | Self::Audit
             | Self::PatientFile
-            | Self::Notification => false,
+            | Self::Notification
+            | Self::PayOrder
+            | Self::BookingOrders
+            | Self::Ledger
+            | Self::LedgerDay
+            | Self::Refund => false,
             Self::Meta
             | Self::Tenant
             | Self::Department
@@ -198,7 +227,8 @@ impl Table {
             | Self::LabelName
             | Self::Template
             | Self::DayException
-            | Self::Opening => true,
+            | Self::Opening
+            | Self::PayJob => true,
         }
     }
 }

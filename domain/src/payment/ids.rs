@@ -143,8 +143,8 @@ text! {
     WechatRefundId, 32, b"_-", |text| text
 }
 text! {
-    /// The session in which a patient pays (`prepay_id`). Whoever has it can start the payment, so
-    /// `Debug` hides it.
+    /// The session in which a patient pays (`prepay_id`). It starts a payment only together with the
+    /// merchant's signature; no log needs it all the same, so `Debug` hides it.
     PrepayId, 64, b"_", |_| "masked"
 }
 text! {

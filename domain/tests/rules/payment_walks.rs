@@ -412,6 +412,10 @@ impl World {
     }
 }
 
+/// Seen to catch, one at a time: a payment told twice and booked twice; a refund told twice and booked
+/// twice; a paid booking that took another order's money; a closed order that took money; a surplus
+/// given back that marked its booking as refunded; money for a missed visit that the booking did not
+/// note; a cancelled booking whose money was forgotten; a second tap that made a second order.
 #[test]
 fn the_books_balance_whatever_is_told() {
     let seed = match std::env::var(SEED_VARIABLE) {
