@@ -19,7 +19,8 @@ pub enum OrderCommand {
     Reported(TradeReport),
     /// The clock: the time to pay is over.
     Expire,
-    /// WeChat has closed the order, or says that there is none of this number, to a request to close.
+    /// WeChat's answer to a request to close: it has, it had before (ORDER_CLOSED), or there is no such
+    /// order (ORDER_NOT_EXIST). That it is paid is another answer, which a query then explains.
     CloseConfirmed,
     /// The booking was cancelled: its money goes back, and none shall come any more.
     RefundRequested {

@@ -206,7 +206,8 @@ impl World {
     fn visit(&mut self) {
         match self.dice.roll(12) {
             0 => {
-                if self.tell_schedule(&cancel(CancelBy::Staff(staff(7)))).is_ok() {
+                let cancelled = self.tell_schedule(&cancel(CancelBy::Staff(staff(7))));
+                if cancelled.is_ok() {
                     self.give_up(Cancellation::Cancelled);
                 }
             }

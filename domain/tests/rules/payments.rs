@@ -184,10 +184,6 @@ fn outcome(mut order: PayOrder, command: &OrderCommand, now: Timestamp, policy: 
     words.join(" ")
 }
 
-fn facts_of(booking: Booking) -> BookingFacts {
-    BookingFacts::from(&booking)
-}
-
 fn cancelled_booking() -> Booking {
     Booking { status: Status::Cancelled { at: start(), by: Canceller::Patient }, ..booking() }
 }
@@ -208,29 +204,29 @@ fn free_booking() -> Booking {
     Booking { fee: Fen::ZERO, ..booking() }
 }
 
-fn creation(booking: Booking) -> CreateOrder {
-    let booking = facts_of(booking);
+fn creation(booking: &Booking) -> CreateOrder {
+    let booking = BookingFacts::from(booking);
     CreateOrder { no: order_no(2), booking, user: user(1), payer: open_id(1), placed: 1 }
 }
 
-fn create(booking: Booking) -> OrderCommand {
+fn create(booking: &Booking) -> OrderCommand {
     OrderCommand::Create(creation(booking))
 }
 
-fn reported(trade: TradeState, booking: Booking) -> OrderCommand {
-    OrderCommand::Reported(TradeReport { trade, booking: facts_of(booking), refund: refund_no(2) })
+fn reported(trade: TradeState, booking: &Booking) -> OrderCommand {
+    OrderCommand::Reported(TradeReport { trade, booking: BookingFacts::from(booking), refund: refund_no(2) })
 }
 
 fn payment(n: u64) -> Payment {
     Payment { transaction: transaction(n), total: 5_000, currency: Currency::CNY, paid_at: receipt().paid_at }
 }
 
-fn success(booking: Booking) -> OrderCommand {
+fn success(booking: &Booking) -> OrderCommand {
     reported(TradeState::Success(payment(1)), booking)
 }
 
 fn told(trade: TradeState) -> OrderCommand {
-    reported(trade, booking())
+    reported(trade, &booking())
 }
 
 fn result(state: RefundState) -> RefundReport {
@@ -283,15 +279,15 @@ type Row = (&'static str, OrderCommand, u64, PaymentPolicy, [&'static str; 11]);
 #[rustfmt::skip]
 fn table() -> Vec<Row> {
     let (k, s) = (PAYABLE, STRICT);
-    let other_payer = OrderCommand::Create(CreateOrder { payer: open_id(2), ..creation(booking()) });
-    let too_many = OrderCommand::Create(CreateOrder { placed: 32, ..creation(booking()) });
-    let last_one = OrderCommand::Create(CreateOrder { placed: 31, ..creation(booking()) });
+    let other_payer = OrderCommand::Create(CreateOrder { payer: open_id(2), ..creation(&booking()) });
+    let too_many = OrderCommand::Create(CreateOrder { placed: 32, ..creation(&booking()) });
+    let last_one = OrderCommand::Create(CreateOrder { placed: 31, ..creation(&booking()) });
     let prepaid = |n| OrderCommand::Prepaid(PrepaidOrder { prepay: prepay(n), asked_at: start() });
     let wrong = |total, currency| {
         let currency = Currency::parse(currency).unwrap();
-        reported(TradeState::Success(Payment { total, currency, ..payment(1) }), booking())
+        reported(TradeState::Success(Payment { total, currency, ..payment(1) }), &booking())
     };
-    let second = reported(TradeState::Success(payment(2)), booking());
+    let second = reported(TradeState::Success(payment(2)), &booking());
     let refused = |n| OrderCommand::RefundRefused { no: refund_no(n) };
     let back = |state| OrderCommand::RefundResult(result(state));
     let other = |state| OrderCommand::RefundResult(RefundReport { no: refund_no(7), ..result(state) });
@@ -312,27 +308,27 @@ fn table() -> Vec<Row> {
     let go = "going/1";
     vec![
         //                                                          new        pre        closing  closed   paid  due   going back  f:r   f:c   f:a
-        ("create again",        create(booking()),        300, k, ["= ask1",  "= pay",   n,       n,       ap,   n,    n,    n,    n,    n,    n]),
-        ("the last minute",     create(booking()),        840, k, ["= ask1",  "= pay",   n,       n,       ap,   n,    n,    n,    n,    n,    n]),
-        ("less than a minute",  create(booking()),        841, k, [re,        "= pay",   n,       n,       ap,   n,    n,    n,    n,    n,    n]),
-        ("time is up",          create(booking()),        900, k, [re,        re,        n,       n,       ap,   n,    n,    n,    n,    n,    n]),
-        ("time is up, strict",  create(booking()),        900, s, [oc,        oc,        n,       n,       ap,   n,    n,    n,    n,    n,    n]),
-        ("another amount",      create(dearer_booking()), 300, k, [re,        re,        n,       n,       ap,   n,    n,    n,    n,    n,    n]),
+        ("create again",        create(&booking()),        300, k, ["= ask1",  "= pay",   n,       n,       ap,   n,    n,    n,    n,    n,    n]),
+        ("the last minute",     create(&booking()),        840, k, ["= ask1",  "= pay",   n,       n,       ap,   n,    n,    n,    n,    n,    n]),
+        ("less than a minute",  create(&booking()),        841, k, [re,        "= pay",   n,       n,       ap,   n,    n,    n,    n,    n,    n]),
+        ("time is up",          create(&booking()),        900, k, [re,        re,        n,       n,       ap,   n,    n,    n,    n,    n,    n]),
+        ("time is up, strict",  create(&booking()),        900, s, [oc,        oc,        n,       n,       ap,   n,    n,    n,    n,    n,    n]),
+        ("another amount",      create(&dearer_booking()), 300, k, [re,        re,        n,       n,       ap,   n,    n,    n,    n,    n,    n]),
         ("another payer",       other_payer,              300, k, [re,        re,        n,       n,       ap,   n,    n,    n,    n,    n,    n]),
         ("one more",            last_one,                 300, k, ["= ask1",  "= pay",   n,       n,       ap,   n,    n,    n,    n,    n,    n]),
         ("too many",            too_many,                 300, k, ["= ask1",  "= pay",   tm,      tm,      ap,   tm,   tm,   tm,   tm,   tm,   tm]),
-        ("free",                create(free_booking()),   300, k, [np; 11]),
-        ("create paid",         create(paid_booking()),   300, k, [ap; 11]),
-        ("create cancelled",    create(cancelled_booking()), 300, k, [bo; 11]),
-        ("create missed",       create(missed_booking()), 300, k, [bo; 11]),
+        ("free",                create(&free_booking()),   300, k, [np; 11]),
+        ("create paid",         create(&paid_booking()),   300, k, [ap; 11]),
+        ("create cancelled",    create(&cancelled_booking()), 300, k, [bo; 11]),
+        ("create missed",       create(&missed_booking()), 300, k, [bo; 11]),
         ("prepaid",             prepaid(1),               300, k, ["pre pay", "= pay",   oc,      oc,      ap,   ap,   ap,   ap,   ap,   ap,   ap]),
-        ("success",             success(booking()),       300, k, [pay,       pay,       pay,     so,      "=",  "=",  "=",  "=",  "=",  "=",  "="]),
-        ("success late",        success(booking()),      9999, s, [pay,       pay,       pay,     so,      "=",  "=",  "=",  "=",  "=",  "=",  "="]),
-        ("success, cancelled",  success(cancelled_booking()), 300, k, [sc,    sc,        sc,      sc,      "=",  "=",  "=",  "=",  "=",  "=",  "="]),
-        ("success, paid",       success(paid_booking()),  300, k, [sa,        sa,        sa,      sa,      "=",  "=",  "=",  "=",  "=",  "=",  "="]),
-        ("success, missed",     success(missed_booking()), 300, k, [sm,       sm,        sm,      sm,      "=",  "=",  "=",  "=",  "=",  "=",  "="]),
-        ("success, dearer",     success(dearer_booking()), 300, k, [sn,       sn,        sn,      sn,      "=",  "=",  "=",  "=",  "=",  "=",  "="]),
-        ("success, free",       success(free_booking()),  300, k, [sn,        sn,        sn,      sn,      "=",  "=",  "=",  "=",  "=",  "=",  "="]),
+        ("success",             success(&booking()),       300, k, [pay,       pay,       pay,     so,      "=",  "=",  "=",  "=",  "=",  "=",  "="]),
+        ("success late",        success(&booking()),      9999, s, [pay,       pay,       pay,     so,      "=",  "=",  "=",  "=",  "=",  "=",  "="]),
+        ("success, cancelled",  success(&cancelled_booking()), 300, k, [sc,    sc,        sc,      sc,      "=",  "=",  "=",  "=",  "=",  "=",  "="]),
+        ("success, paid",       success(&paid_booking()),  300, k, [sa,        sa,        sa,      sa,      "=",  "=",  "=",  "=",  "=",  "=",  "="]),
+        ("success, missed",     success(&missed_booking()), 300, k, [sm,       sm,        sm,      sm,      "=",  "=",  "=",  "=",  "=",  "=",  "="]),
+        ("success, dearer",     success(&dearer_booking()), 300, k, [sn,       sn,        sn,      sn,      "=",  "=",  "=",  "=",  "=",  "=",  "="]),
+        ("success, free",       success(&free_booking()),  300, k, [sn,        sn,        sn,      sn,      "=",  "=",  "=",  "=",  "=",  "=",  "="]),
         ("a fen less",          wrong(4_999, "CNY"),      300, k, [un; 11]),
         ("a fen more",          wrong(5_001, "CNY"),      300, k, [un; 11]),
         ("negative",            wrong(-5_000, "CNY"),     300, k, [un; 11]),
@@ -400,7 +396,7 @@ fn the_columns_are_all_states() {
 #[test]
 fn there_is_nothing_to_say_of_no_order_but_to_make_one() {
     let decide = |command: &OrderCommand| PayOrder::decide(None, command, start(), &PAYABLE);
-    let decision = decide(&create(booking())).unwrap();
+    let decision = decide(&create(&booking())).unwrap();
     assert_eq!(decision.reply, OrderReply::AskWechat(order_no(2)));
     let made = PayOrder { no: order_no(2), ..order(OrderState::Created) };
     assert_eq!(decision.events, [OrderEvent::Created(Box::new(made))]);
@@ -419,7 +415,7 @@ fn by_the_strict_policy_a_late_patient_gets_no_second_order() {
     for state in [OrderState::Closing { since: start(), reason }, OrderState::Closed { at: start(), reason }]
     {
         for policy in [PAYABLE, STRICT] {
-            assert_eq!(outcome(order(state.clone()), &create(booking()), start(), &policy), "OrderClosed");
+            assert_eq!(outcome(order(state.clone()), &create(&booking()), start(), &policy), "OrderClosed");
         }
     }
     let closing = order(OrderState::Closing { since: start(), reason });
@@ -441,8 +437,8 @@ fn a_session_is_good_for_two_hours_and_stays_the_first() {
     }
     let until = start().plus(minutes(121));
     let last = Timestamp::from_millis(until.as_millis() - 1);
-    assert_eq!(outcome(paying.clone(), &create(booking()), last, &PAYABLE), "= pay");
-    assert_eq!(outcome(paying, &create(booking()), until, &PAYABLE), "closing:r +2 ask2");
+    assert_eq!(outcome(paying.clone(), &create(&booking()), last, &PAYABLE), "= pay");
+    assert_eq!(outcome(paying, &create(&booking()), until, &PAYABLE), "closing:r +2 ask2");
 }
 
 #[test]
@@ -450,7 +446,7 @@ fn what_is_untrue_is_remembered_once_and_not_without_end() {
     let mut order = order(OrderState::Created);
     let wrong = |total| {
         let payment = Payment { total, ..payment(1) };
-        reported(TradeState::Success(payment), booking())
+        reported(TradeState::Success(payment), &booking())
     };
     for round in 0..3 {
         for total in 0..20 {
@@ -464,7 +460,7 @@ fn what_is_untrue_is_remembered_once_and_not_without_end() {
     assert_eq!(order.mismatches.len(), MAX_MISMATCHES);
     assert_eq!(order.state, OrderState::Created);
     // The true payment is taken all the same.
-    assert_eq!(outcome(order, &success(booking()), start(), &PAYABLE), "paid +50.00 Pay");
+    assert_eq!(outcome(order, &success(&booking()), start(), &PAYABLE), "paid +50.00 Pay");
 }
 
 #[test]

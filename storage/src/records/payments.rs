@@ -1,4 +1,14 @@
 //! Orders (支付订单), where to find them, and what is to be done about them.
+//!
+//! The events of one decision are one commit, which holds:
+//! - the order as it is after them, under the version at which it was read, absent if it is new;
+//! - for each ledger entry of them its record, required to be absent, and its row by day;
+//! - for each refund that begins its record, so that the order is found by the refund's number;
+//! - for a new order the list of the booking's orders, under the version at which it was read;
+//! - the row of what WeChat is to be asked, with no attempts yet, or its deletion if there is nothing;
+//! - what the events mean for the booking, under the version of the facts that were decided on.
+//!
+//! tests/payments.rs shows such a commit, and what it withstands.
 
 use bincode::{Decode, Encode};
 use domain::{
