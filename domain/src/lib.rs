@@ -20,6 +20,7 @@ mod invariants;
 mod labels;
 mod ledger;
 mod money;
+mod payment;
 mod people;
 mod policy;
 mod rejection;
@@ -46,6 +47,14 @@ pub use ids::{
 pub use invariants::{BrokenInvariant, Invariant};
 pub use labels::{LabelKind, LabelName, LabelNameError};
 pub use money::{Fen, MoneyError};
+pub use payment::{
+    BookingEffect, BookingFacts, Cancellation, CloseReason, CreateOrder, Currency, LEAST_TIME_TO_PAY,
+    LedgerEntry, MAX_MISMATCHES, MAX_ORDERS_PER_BOOKING, MAX_PAY_NUMBER, Mismatch, MismatchKind, Movement,
+    OpenId, OrderCommand, OrderDecision, OrderEvent, OrderReply, OrderState, OutTradeNo, PREPAY_VALID,
+    PayIdError, PayOrder, Payment, PaymentPolicy, PaymentRejection, PrepaidOrder, Prepay, PrepayId,
+    REFUND_ATTEMPTS, Receipt, Refund, RefundFailure, RefundNo, RefundReason, RefundReport, RefundState,
+    Surplus, TradeReport, TradeState, TransactionId, UnpaidBooking, WechatRefundId, Work,
+};
 pub use people::{Age, Gender, IdNumber, PersonError, PersonName, Phone};
 pub use policy::{DailyVisits, NoShowPolicy, Policy};
 pub use rejection::Rejection;

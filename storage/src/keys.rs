@@ -6,10 +6,12 @@
 //! schedule or user never meets another's. Phones and ID numbers stand in keys as blinds only.
 //!
 //! Tenants and the facts about the data folder belong to no tenant. They stand under tenant 0,
-//! which no clinic can have, so that all tenants can be listed.
+//! which no clinic can have, so that all tenants can be listed. Orders stand there too: WeChat knows them
+//! by numbers that are unique over all tenants.
 
 mod labels;
 mod parts;
+mod payments;
 mod planning;
 mod raw;
 mod staff;
@@ -40,6 +42,10 @@ pub use labels::{label, label_id, label_name, labels, patient_file, patient_file
 pub use parts::{
     VisitParts, booking_parts, department_id, doctor_id, patient_id, schedule_at_parts, schedule_id,
     session_parts, slot_parts, tenant_id, user_id, visit_parts,
+};
+pub use payments::{
+    ledger, ledger_day, ledger_day_parts, ledger_days, orders_of_booking, pay_job, pay_job_order, pay_jobs,
+    pay_order, pay_order_no, pay_orders, refund,
 };
 pub use planning::{
     notification, notification_key, notifications, opening, schedule_note, schedule_note_key,

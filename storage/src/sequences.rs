@@ -10,7 +10,7 @@ use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
-use domain::{BookingCode, MAX_ID, TenantId};
+use domain::{BookingCode, MAX_ID, MAX_PAY_NUMBER, TenantId};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
@@ -51,11 +51,15 @@ pub enum Sequence {
     Template,
     /// Rows of the audit trail.
     Audit,
+    /// Orders, as WeChat knows them.
+    PayOrder,
+    /// Refunds, as WeChat knows them.
+    Refund,
 }
 
 impl Sequence {
     /// All sequences.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Booking,
         Self::BookingCode,
         Self::User,
@@ -70,6 +74,8 @@ impl Sequence {
         Self::Label,
         Self::Template,
         Self::Audit,
+        Self::PayOrder,
+        Self::Refund,
     ];
 
     /// The sequence as it stands in keys.
@@ -89,6 +95,8 @@ impl Sequence {
             Self::Label => 11,
             Self::Template => 12,
             Self::Audit => 13,
+            Self::PayOrder => 14,
+            Self::Refund => 15,
         }
     }
 
@@ -108,7 +116,9 @@ impl Sequence {
             | Self::File
             | Self::Label
             | Self::Template
-            | Self::Audit => 1_000_000_000,
+            | Self::Audit
+            | Self::PayOrder
+            | Self::Refund => 1_000_000_000,
         }
     }
 
@@ -117,6 +127,7 @@ impl Sequence {
     pub fn last(self) -> u64 {
         match self {
             Self::BookingCode => u64::from(BookingCode::MAX),
+            Self::PayOrder | Self::Refund => MAX_PAY_NUMBER,
             Self::Booking
             | Self::User
             | Self::Member
@@ -151,7 +162,9 @@ impl Sequence {
             | Self::File
             | Self::Label
             | Self::Template
-            | Self::Audit => 1_000,
+            | Self::Audit
+            | Self::PayOrder
+            | Self::Refund => 1_000,
         }
     }
 

@@ -72,11 +72,23 @@ pub enum Table {
     Notification = 33,
     /// What was done to a schedule, by whom and why.
     ScheduleNote = 34,
+    /// Orders (支付订单).
+    PayOrder = 35,
+    /// The orders of a booking.
+    BookingOrders = 36,
+    /// Money that moved.
+    Ledger = 37,
+    /// Money that moved, by day.
+    LedgerDay = 38,
+    /// The order of a refund.
+    Refund = 39,
+    /// What WeChat is to be asked about an order.
+    PayJob = 40,
 }
 
 impl Table {
     /// Every table, by ascending tag.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 40] = [
         Self::Meta,
         Self::Tenant,
         Self::Department,
@@ -111,6 +123,12 @@ impl Table {
         Self::Opening,
         Self::Notification,
         Self::ScheduleNote,
+        Self::PayOrder,
+        Self::BookingOrders,
+        Self::Ledger,
+        Self::LedgerDay,
+        Self::Refund,
+        Self::PayJob,
     ];
 
     /// The byte that stands for this table in keys.
@@ -163,6 +181,12 @@ impl Table {
             Self::Opening => "opening",
             Self::Notification => "notification",
             Self::ScheduleNote => "schedule_note",
+            Self::PayOrder => "pay_order",
+            Self::BookingOrders => "booking_orders",
+            Self::Ledger => "ledger",
+            Self::LedgerDay => "ledger_day",
+            Self::Refund => "refund",
+            Self::PayJob => "pay_job",
         }
     }
 
@@ -179,7 +203,12 @@ impl Table {
             | Self::Audit
             | Self::PatientFile
             | Self::Notification
-            | Self::ScheduleNote => false,
+            | Self::ScheduleNote
+            | Self::PayOrder
+            | Self::BookingOrders
+            | Self::Ledger
+            | Self::LedgerDay
+            | Self::Refund => false,
             Self::Meta
             | Self::Tenant
             | Self::Department
@@ -203,7 +232,8 @@ impl Table {
             | Self::LabelName
             | Self::Template
             | Self::DayException
-            | Self::Opening => true,
+            | Self::Opening
+            | Self::PayJob => true,
         }
     }
 }

@@ -5,6 +5,8 @@
 mod bookings;
 mod clinic;
 mod holds;
+mod payment_walks;
+mod payments;
 mod rejections;
 mod slots;
 mod templates;

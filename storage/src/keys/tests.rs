@@ -1,8 +1,9 @@
 use std::fmt::Debug;
 
 use domain::{
-    BookingId, Date, DepartmentId, DoctorId, ExceptionId, LabelId, LabelKind, LabelName, PatientId, Period,
-    ScheduleId, SerialNo, SessionId, StaffId, TemplateId, TenantId, Timestamp, UserId,
+    BookingId, Date, DepartmentId, DoctorId, ExceptionId, LabelId, LabelKind, LabelName, MAX_PAY_NUMBER,
+    Movement, OutTradeNo, PatientId, Period, RefundNo, ScheduleId, SerialNo, SessionId, StaffId, TemplateId,
+    TenantId, Timestamp, TransactionId, UserId,
 };
 
 use super::*;
@@ -103,7 +104,17 @@ fn every_table(tenant: TenantId) -> Vec<RawKey> {
         )
         .raw(),
         *schedule_note(tenant, ScheduleId::new(most).unwrap(), Version::new(u64::MAX)).raw(),
+        *pay_order(OutTradeNo::new(tenant, MAX_PAY_NUMBER).unwrap()).raw(),
+        *orders_of_booking(tenant, BookingId::new(most).unwrap()).raw(),
+        *ledger(tenant, &longest_movement()).raw(),
+        *ledger_day(tenant, Date::from_ordinal(0).unwrap(), &longest_movement()).raw(),
+        *super::refund(RefundNo::new(tenant, MAX_PAY_NUMBER).unwrap()).raw(),
+        *pay_job(OutTradeNo::new(tenant, MAX_PAY_NUMBER).unwrap()).raw(),
     ]
+}
+
+fn longest_movement() -> Movement {
+    Movement::Received(TransactionId::parse(&"9".repeat(TransactionId::MAX_BYTES)).unwrap())
 }
 
 #[test]
@@ -115,7 +126,7 @@ fn every_table_has_keys_that_fit_and_read_back() {
         assert!(key.as_bytes().len() <= MAX_KEY_BYTES);
         assert_eq!(RawKey::from_bytes(key.as_bytes()), Some(key));
         let expected = match key.table() {
-            Table::Meta | Table::Tenant => 0,
+            Table::Meta | Table::Tenant | Table::PayOrder => 0,
             _ => 7,
         };
         assert_eq!(key.tenant(), expected);
