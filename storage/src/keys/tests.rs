@@ -108,7 +108,7 @@ fn every_table(tenant: TenantId) -> Vec<RawKey> {
         *orders_of_booking(tenant, BookingId::new(most).unwrap()).raw(),
         *ledger(tenant, &longest_movement()).raw(),
         *ledger_day(tenant, Date::from_ordinal(0).unwrap(), &longest_movement()).raw(),
-        *super::refund(RefundNo::new(tenant, MAX_PAY_NUMBER).unwrap()).raw(),
+        *refund(RefundNo::new(tenant, MAX_PAY_NUMBER).unwrap()).raw(),
         *pay_job(OutTradeNo::new(tenant, MAX_PAY_NUMBER).unwrap()).raw(),
     ]
 }

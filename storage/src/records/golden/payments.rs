@@ -9,7 +9,7 @@ use domain::{
 use super::*;
 
 /// Who pays, sealed under the key of [`order_no`]: the start of every order's bytes.
-const PAYER: &str = "003b01404142434445464748494a4be2a5c176567abf7680b1567cd43b5e6909be306de60c756d1d102bb6a17c0481be4f5dc8cebdacd243fe825f6d13";
+const PAYER: &str = "003b01404142434445464748494a4be2a5c176567abf7680b1567cd43b5e6909be306de60c756d1d102bb6a17c03bc92216259f1b011cffb63e6afb047";
 /// Number, booking, schedule, user, amount and the two times.
 const FACTS: &str = "01fc01ca9a3bfc7bca9a3bfbb90bfc07ca9a3bfb8813fd0050e25344030000fd40c7fd5344030000";
 
