@@ -149,7 +149,8 @@ async fn open_schedule(app: &pati_service::app::App, n: u64) {
         staff: StaffId::new(1).expect("an id"),
     });
     let deadline = app.clock.now().plus(Duration::from_secs(60));
-    let answer = app.directory.ask(target, request, Terms { deadline, repeat: None, audit: None }).await;
+    let answer =
+        app.directory.ask(target, request, Terms { deadline, repeat: None, audit: None, also: None }).await;
     assert_eq!(answer, Err(AskError::Rejected(Rejection::WrongStatus)));
 }
 

@@ -11,6 +11,7 @@ use storage::{Sequences, Storage, Vault};
 use crate::http::limits::SlowedAttempts;
 use crate::metrics::Metrics;
 use crate::passwords::PasswordHasher;
+use crate::pay::Pay;
 use crate::pictures::Pictures;
 use crate::sms::{Sms, SmsError, Template};
 use crate::tokens::Tokens;
@@ -44,6 +45,8 @@ pub struct App {
     pub tokens: Tokens,
     /// Hashes passwords, a few at a time.
     pub passwords: PasswordHasher,
+    /// Being paid through WeChat.
+    pub pay: Pay,
     /// Sends texts.
     pub sms: Sms,
     /// The attempts at passwords that are made to wait.

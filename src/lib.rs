@@ -11,6 +11,7 @@ pub mod http;
 pub mod import;
 pub mod metrics;
 pub mod passwords;
+pub mod pay;
 pub mod pictures;
 pub mod progress;
 pub mod server;

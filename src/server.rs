@@ -27,6 +27,8 @@ use crate::http::limits::SlowedAttempts;
 use crate::import::ImportError;
 use crate::metrics::Metrics;
 use crate::passwords::PasswordHasher;
+use crate::pay::client::{PayClient, PaySetupError};
+use crate::pay::{self, Pay};
 use crate::pictures::{AccessKey, Pictures};
 use crate::progress::LongWork;
 use crate::settings::{OssProvider, Settings, SmsProvider};
@@ -97,6 +99,9 @@ pub enum ServeError {
     /// The SMS provider cannot be set up.
     #[error(transparent)]
     Sms(#[from] SmsSetupError),
+    /// The way to WeChat Pay cannot be set up.
+    #[error(transparent)]
+    Pay(#[from] PaySetupError),
     /// The SMS provider of the settings cannot be used.
     #[error("the provider of [sms] cannot be used")]
     SmsProvider,
@@ -199,6 +204,7 @@ pub struct Prepared {
     availability: Arc<Availability>,
     patients: Arc<PatientIndex>,
     day_book: Arc<DayBook>,
+    pay: Pay,
     sms: Sms,
     metrics: Arc<Metrics>,
     pictures: Pictures,
@@ -230,6 +236,10 @@ impl Prepared {
             // The settings refuse both before it comes to this.
             (SmsProvider::Webhook | SmsProvider::Aliyun, _) => return Err(ServeError::SmsProvider),
         };
+        let pay = Pay {
+            client: PayClient::new(settings.wechat.pay_base.as_str())?,
+            policy: settings.payment_policy(),
+        };
         let pictures = pictures(settings, &storage, &vault)?;
         let settings = settings.clone();
         Ok(Self {
@@ -241,6 +251,7 @@ impl Prepared {
             availability,
             day_book,
             patients,
+            pay,
             sms,
             metrics,
             pictures,
@@ -280,6 +291,7 @@ impl Prepared {
             policy,
             tokens: self.tokens,
             passwords: PasswordHasher::new(cores, MAX_WAITING_PASSWORDS),
+            pay: self.pay,
             sms: self.sms,
             slowed: SlowedAttempts::at_most(MAX_SLOWED_ATTEMPTS),
             pictures: self.pictures,
@@ -350,6 +362,7 @@ async fn run(settings: &Settings, prepared: Prepared) -> Result<(), ServeError> 
     let admin = listening::listen_admin(settings, &app, &edge)?;
     let handles = [public.handle(), admin.handle()];
     let admin = tokio::task::spawn_local(admin);
+    let asking = tokio::task::spawn_local(pay::work::run(app.clone()));
     let looking = tokio::task::spawn_local(listening::end_late(connections));
     let mut public = std::pin::pin!(public);
     tokio::select! {
@@ -373,6 +386,8 @@ async fn run(settings: &Settings, prepared: Prepared) -> Result<(), ServeError> 
     }
     public.await?;
     looking.abort();
+    // What it was about is in the store, and is asked again at the next start.
+    asking.abort();
     // The administrator's server has nothing to lose.
     admin.abort();
     Ok(())

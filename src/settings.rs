@@ -7,7 +7,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use domain::{ClinicZone, DailyVisits, NoShowPolicy, Policy, TenantId, TimeOfDay};
+use domain::{
+    ClinicZone, DailyVisits, NoShowPolicy, PaymentPolicy, Policy, TenantId, TimeOfDay, UnpaidBooking,
+};
 use ipnet::IpNet;
 use serde::Deserialize;
 
@@ -202,6 +204,9 @@ pub struct Booking {
     /// Days for which the patient is barred.
     #[serde(deserialize_with = "between::<_, _, 1, 3_650>")]
     pub no_show_ban_days: u16,
+    /// Minutes within which an order has to be paid.
+    #[serde(deserialize_with = "between::<_, _, 2, 1_440>")]
+    pub pay_minutes: u16,
     /// What becomes of a booking whose order was not paid in time.
     pub unpaid: Unpaid,
 }
@@ -219,6 +224,7 @@ impl Default for Booking {
             no_show_limit: 3,
             no_show_window_days: 180,
             no_show_ban_days: 30,
+            pay_minutes: 15,
             unpaid: Unpaid::Keep,
         }
     }
@@ -260,7 +266,7 @@ impl Default for Sms {
     }
 }
 
-/// `[wechat]`: where WeChat answers. Nothing reads it yet.
+/// `[wechat]`: where WeChat answers.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Wechat {
@@ -324,6 +330,15 @@ impl Settings {
     pub fn public_url(&self) -> String {
         let set = self.server.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
         set.unwrap_or_else(|| format!("http://{}", self.server.bind))
+    }
+
+    /// The rules of payment as the core wants them.
+    pub fn payment_policy(&self) -> PaymentPolicy {
+        let unpaid = match self.booking.unpaid {
+            Unpaid::Keep => UnpaidBooking::Keep,
+            Unpaid::Cancel => UnpaidBooking::Cancel,
+        };
+        PaymentPolicy { pay_within: Duration::from_secs(u64::from(self.booking.pay_minutes) * 60), unpaid }
     }
 
     /// The booking rules as the core wants them.

@@ -6,7 +6,7 @@
 use domain::{Booking, Canceller, DailyVisits, Event, Schedule, UserId};
 use storage::records::{
     ActiveEntry, BookedBefore, BookingOwner, BookingRecord, MembersRecord, Miss, NoShowRecord,
-    NotificationKind, PatientRecord, ScheduleAtRecord, ScheduleRecord, SlotRecord, VisitRecord,
+    NotificationKind, PatientRecord, PayJobRecord, ScheduleAtRecord, ScheduleRecord, SlotRecord, VisitRecord,
 };
 use storage::{Commit, Key, ReadError, Version, keys};
 
@@ -85,9 +85,17 @@ impl Writer<'_> {
             }
             Event::Cancelled { by: Canceller::Stop(_), .. } => self.rewrite(event, |writer, booking| {
                 notices::notify(writer.setting, &mut writer.commit, NotificationKind::Stopped, booking);
+                writer.look_after_orders(booking)?;
                 writer.free(booking)
             }),
-            Event::Cancelled { by: Canceller::Patient | Canceller::Staff(_) | Canceller::Unpaid, .. } => {
+            Event::Cancelled { by: Canceller::Patient | Canceller::Staff(_), .. } => {
+                self.rewrite(event, |writer, booking| {
+                    writer.look_after_orders(booking)?;
+                    writer.free(booking)
+                })
+            }
+            // It is the order that has caused it.
+            Event::Cancelled { by: Canceller::Unpaid, .. } => {
                 self.rewrite(event, |writer, booking| writer.free(booking))
             }
             Event::CheckedIn { .. } => self.rewrite(event, |writer, booking| writer.leave_active(booking)),
@@ -171,6 +179,17 @@ impl Writer<'_> {
         self.commit.delete(&keys::slot(tenant, booking.schedule, booking.serial));
         self.commit.delete(&keys::visit(tenant, booking.patient, booking.date, booking.period));
         self.leave_active(booking)
+    }
+
+    /// Has the orders of a booking that does not take place looked at: their money goes back, and none shall come any more.
+    fn look_after_orders(&mut self, booking: &Booking) -> Result<(), ReadError> {
+        let key = keys::orders_of_booking(self.setting.target.tenant, booking.id);
+        let Some(stored) = self.setting.shared.storage.get(&key)? else { return Ok(()) };
+        for order in stored.record.orders {
+            let job = PayJobRecord { due_at: self.setting.now, attempts: 0 };
+            self.commit.put(&keys::pay_job(order), &job);
+        }
+        Ok(())
     }
 
     fn leave_active(&mut self, booking: &Booking) -> Result<(), ReadError> {

@@ -180,6 +180,10 @@ fn to_verdict(
     guards: Guards,
 ) -> Result<Verdict, AskError> {
     let Decision { events, reply } = decision;
+    if events.is_empty() && ask.also.is_some() {
+        // What belongs to the change was decided on another state than this one.
+        return Err(AskError::Contended);
+    }
     if events.is_empty() && ask.repeat.is_none() {
         return Ok(Verdict::Answer(reply));
     }
@@ -205,6 +209,9 @@ fn to_verdict(
         // Whoever books cannot tell the number of the booking beforehand.
         let row = booked.map_or(row, |booking| row.about(booking.id.get()));
         row.put(&mut written.commit);
+    }
+    if let Some(also) = &ask.also {
+        written.commit.include(also.clone());
     }
     let booked_by = booked.and_then(Booking::user);
     let wrote_schedule_record = written.wrote_schedule_record;

@@ -11,7 +11,7 @@ use actix::prelude::*;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use domain::{Policy, Rejection, Reply, ScheduleId, TenantId, Timestamp};
-use storage::{Sequence, Sequences, Storage, Vault, keys};
+use storage::{Commit, Sequence, Sequences, Storage, Vault, keys};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::audit::AuditRow;
@@ -90,7 +90,7 @@ pub struct Target {
 }
 
 /// On which terms a caller waits.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Terms {
     /// The moment after which the request need not be looked at any more. Once its commit has begun
     /// the caller waits however long it takes.
@@ -99,6 +99,10 @@ pub struct Terms {
     pub repeat: Option<Repeat>,
     /// Who asks, where it is the staff: written if something changes.
     pub audit: Option<AuditRow>,
+    /// What is to be written together with what is decided, or not at all: an order and its money. It requires the
+    /// booking as it was read, so that what was decided elsewhere and what is decided here agree. When nothing is to be
+    /// decided any more, or what it requires has changed, the answer is [`AskError::Contended`].
+    pub also: Option<Commit>,
 }
 
 /// The way to every schedule's actor. Cheap to clone.
@@ -156,7 +160,7 @@ impl ScheduleDirectory {
         }
         let mut outcome = AskError::Unknown;
         for _ in 0..MAX_SENDS {
-            let answer = self.send(target, request.clone(), terms)?;
+            let answer = self.send(target, request.clone(), terms.clone())?;
             match answer.await {
                 Ok(Err(AskError::Unnumbered)) => {
                     outcome = AskError::Busy;
@@ -247,6 +251,7 @@ impl ScheduleDirectory {
                 request,
                 repeat: terms.repeat,
                 audit: terms.audit,
+                also: terms.also,
                 deadline: terms.deadline,
                 tries: 0,
                 reply,

@@ -124,7 +124,8 @@ impl Marking<'_> {
                     continue;
                 }
                 let request = Request::NoShow(NoShow { booking: slot.record.booking });
-                let terms = Terms { deadline: self.now.plus(PATIENCE), repeat: None, audit: None };
+                let terms =
+                    Terms { deadline: self.now.plus(PATIENCE), repeat: None, audit: None, also: None };
                 match self.directory.ask(schedule, request, terms).await {
                     Ok(_) => marked += 1,
                     // Checked in or cancelled since it was read: not missed.

@@ -5,7 +5,7 @@ use domain::{
     Reopen, Reply, SerialNo, StaffId, Stop, Timestamp, UserId,
 };
 use storage::records::IdemRecord;
-use storage::{CommitError, Key, NotCommitted, ReadError, SealError, SequenceError, Version};
+use storage::{Commit, CommitError, Key, NotCommitted, ReadError, SealError, SequenceError, Version};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::audit::AuditRow;
@@ -210,6 +210,7 @@ pub(crate) struct Ask {
     pub(crate) request: Request,
     pub(crate) repeat: Option<Repeat>,
     pub(crate) audit: Option<AuditRow>,
+    pub(crate) also: Option<Commit>,
     pub(crate) deadline: Timestamp,
     pub(crate) tries: u8,
     pub(crate) reply: oneshot::Sender<Result<Reply, AskError>>,

@@ -277,6 +277,10 @@ impl ScheduleActor {
             loaded.is_stale |= concerns_this_schedule(key.table());
         }
         ask.tries += 1;
+        if ask.also.as_ref().is_some_and(|also| also.depends_on(&key)) {
+            // Whoever asks has to read it again.
+            return Judged::Answer(ask, AskError::Contended);
+        }
         if ask.tries < MAX_TRIES { Judged::Again(ask) } else { Judged::Answer(ask, AskError::Contended) }
     }
 

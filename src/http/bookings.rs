@@ -172,7 +172,9 @@ pub async fn presubmit(
     let (schedule, serial) = slot_of(&params)?;
     let target = Target { tenant: patient.tenant, schedule };
     let request = Request::Presubmit { user: patient.user, serial };
-    app.directory.ask(target, request, Terms { deadline: app.deadline(), repeat: None, audit: None }).await?;
+    app.directory
+        .ask(target, request, Terms { deadline: app.deadline(), repeat: None, audit: None, also: None })
+        .await?;
     let stored = app.storage.get(&keys::schedule(patient.tenant, schedule)).map_err(ApiError::internal)?;
     let schedule = stored.ok_or(ErrorCode::ScheduleUnknown)?.record.schedule;
     let slot = schedule.slot(serial).ok_or(ErrorCode::SlotUnknown)?;
@@ -213,7 +215,7 @@ pub async fn submit(
     };
     let target = Target { tenant: patient.tenant, schedule };
     let wish = Request::Submit { booker: Booker::Account { user: patient.user, member }, serial };
-    let terms = Terms { deadline: app.deadline(), repeat, audit: None };
+    let terms = Terms { deadline: app.deadline(), repeat, audit: None, also: None };
     let reply = idempotency::or_stored(&app, repeat, app.directory.ask(target, wish, terms).await)?;
     submitted(reply)
 }
@@ -372,7 +374,7 @@ pub async fn cancel(
     let booking = own_booking(&app, patient, id)?;
     let target = Target { tenant: patient.tenant, schedule: booking.schedule };
     let wish = Request::Cancel(Cancel { booking: id, by: CancelBy::Patient(patient.user) });
-    let terms = Terms { deadline: app.deadline(), repeat, audit: None };
+    let terms = Terms { deadline: app.deadline(), repeat, audit: None, also: None };
     idempotency::or_stored(&app, repeat, app.directory.ask(target, wish, terms).await)?;
     Ok(envelope::ok_null())
 }
@@ -384,7 +386,7 @@ fn slot_of(params: &Params) -> Result<(ScheduleId, SerialNo), ApiError> {
 }
 
 /// A booking of the caller's account; anybody else's is not found under the caller's keys.
-fn own_booking(app: &App, patient: Patient, id: BookingId) -> Result<Booking, ApiError> {
+pub(super) fn own_booking(app: &App, patient: Patient, id: BookingId) -> Result<Booking, ApiError> {
     let key = keys::booking(patient.tenant, BookingOwner::Account(patient.user), id);
     let stored = app.storage.get(&key).map_err(ApiError::internal)?;
     Ok(stored.ok_or(ErrorCode::BookingUnknown)?.record.0)

@@ -137,6 +137,14 @@ pub enum ErrorCode {
     AlreadyPaid,
     /// The order is closed.
     OrderClosed,
+    /// The clinic has not entered how it is paid through WeChat.
+    PayNotOffered,
+    /// The open id is not the one that is bound to the account.
+    OpenIdForeign,
+    /// The session in which the order could be paid is over, or it is somebody else's.
+    PayPageUnknown,
+    /// The booking has had as many orders as it may have.
+    TooManyOrders,
     /// What was entered does not fit the ID number or the patient on file.
     PatientMismatch,
     /// The account has this patient among its members already.
@@ -163,6 +171,8 @@ pub enum ErrorCode {
     OutcomeUnknown,
     /// The SMS provider failed or did not answer.
     SmsFailed,
+    /// WeChat Pay did not answer.
+    PayUnanswered,
     /// Our fault.
     Internal,
 }
@@ -259,6 +269,10 @@ pub const TABLE: [Row; E::Internal as usize + 1] = [
     row(E::NothingToPay,        "402001", 409, "该预约无需支付", Never),
     row(E::AlreadyPaid,         "402002", 409, "该预约已支付，请勿重复支付", Never),
     row(E::OrderClosed,         "402003", 409, "订单已关闭，请重新预约", Never),
+    row(E::PayNotOffered,       "402004", 409, "诊所尚未开通微信支付，请到前台支付", Never),
+    row(E::OpenIdForeign,       "402005", 409, "微信身份与登录账号不符，请从诊所公众号重新进入", Never),
+    row(E::PayPageUnknown,      "402006", 409, "支付会话已失效，请重新发起支付", Never),
+    row(E::TooManyOrders,       "402007", 409, "该预约的支付次数过多，请到前台支付", Never),
     row(E::PatientMismatch,     "403001", 409, "就诊人信息与身份证不符，请核对后重试", Never),
     row(E::MemberExists,        "403002", 409, "就诊人已存在，请勿重复添加", Never),
     row(E::MemberLimit,         "403003", 409, "就诊人数已达上限", Never),
@@ -272,6 +286,7 @@ pub const TABLE: [Row; E::Internal as usize + 1] = [
     row(E::ReadOnly,            "0503",   503, "系统暂时只能查询，请稍后重试", AfterSeconds(60)),
     row(E::OutcomeUnknown,      "0503",   503, "结果未知，请重试", AfterSeconds(2)),
     row(E::SmsFailed,           "0502",   502, "短信发送失败，请稍后重试", Never),
+    row(E::PayUnanswered,       "0502",   502, "微信支付暂无响应，请稍后重试", AfterSeconds(2)),
     row(E::Internal,            "0099",   500, "系统出错，请稍后重试或联系诊所（编号{编号}）", Never),
 ];
 

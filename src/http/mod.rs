@@ -26,6 +26,7 @@ pub mod openapi;
 pub mod paging;
 pub mod params;
 pub mod patients;
+pub mod payments;
 pub mod pictures;
 pub mod profile;
 pub mod refusals;

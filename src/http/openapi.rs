@@ -20,7 +20,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use super::error::{ApiError, Retry, Row, TABLE};
 use super::{
     accounts, barcodes, bookings, clinic_info, departments, doctors, front_desk, health, members, patients,
-    pictures, profile, schedules, staff, templates, timetable,
+    payments, pictures, profile, schedules, staff, templates, timetable,
 };
 
 /// A success in JSON.
@@ -99,6 +99,10 @@ struct Failure {
         bookings::cancel,
         bookings::detail,
         bookings::list,
+        payments::order,
+        payments::paysign::sign,
+        payments::conf::show,
+        payments::conf::update,
         staff::login::login,
         staff::login::logout,
         staff::passwords::change,

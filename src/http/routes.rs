@@ -6,7 +6,7 @@ use actix_web::{FromRequest, Handler, Resource, Responder, Route};
 
 use super::{
     accounts, barcodes, bookings, clinic_info, departments, doctors, front_desk, health, members, openapi,
-    patients, pictures, profile, schedules, staff, templates, timetable,
+    patients, payments, pictures, profile, schedules, staff, templates, timetable,
 };
 
 /// A method on a path, and its handler.
@@ -24,6 +24,8 @@ pub struct Pattern(pub &'static str);
 
 /// Every route, the contract's under both prefixes: gateways put `/api` in front.
 pub fn all(config: &mut ServiceConfig) {
+    // Before the scopes, which would take every path below them.
+    config.configure(payments::notices::serve);
     config.service(web::scope("/pati_service").configure(|config| serve(config, contract())));
     config.service(web::scope("/api/pati_service").configure(|config| serve(config, contract())));
     config.configure(openapi::browse);
@@ -84,6 +86,11 @@ pub fn contract() -> Vec<Endpoint> {
         post("/book_service/book/cancel", bookings::cancel),
         get("/book_service/book/{bookId}", bookings::detail),
         get("/book_service/books", bookings::list),
+
+        post("/book_service/pay/appo_order", payments::order),
+        post("/wx/jsapi/paysign", payments::paysign::sign),
+        get("/wechat/pay_conf", payments::conf::show),
+        post("/wechat/pay_conf", payments::conf::update),
 
         post("/manager_service/login", staff::login::login),
         post("/manager_service/logout", staff::login::logout),

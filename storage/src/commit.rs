@@ -134,6 +134,19 @@ impl Commit {
         self.change(Change::Delete { key: *key.raw() })
     }
 
+    /// Takes over everything that another commit writes and requires, so that both are made or neither.
+    pub fn include(&mut self, other: Self) -> &mut Self {
+        self.preconditions.extend(other.preconditions);
+        self.changes.extend(other.changes);
+        self
+    }
+
+    /// Whether it depends on this key.
+    #[must_use]
+    pub fn depends_on(&self, key: &RawKey) -> bool {
+        self.preconditions.iter().any(|precondition| precondition.key == *key)
+    }
+
     /// Whether the commit neither writes nor requires anything.
     #[must_use]
     pub fn is_empty(&self) -> bool {

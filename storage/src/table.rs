@@ -84,11 +84,15 @@ pub enum Table {
     Refund = 39,
     /// What WeChat is to be asked about an order.
     PayJob = 40,
+    /// How a clinic is paid through WeChat.
+    PayConf = 41,
+    /// Who an account is to WeChat.
+    OpenId = 42,
 }
 
 impl Table {
     /// Every table, by ascending tag.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 42] = [
         Self::Meta,
         Self::Tenant,
         Self::Department,
@@ -129,6 +133,8 @@ impl Table {
         Self::LedgerDay,
         Self::Refund,
         Self::PayJob,
+        Self::PayConf,
+        Self::OpenId,
     ];
 
     /// The byte that stands for this table in keys.
@@ -187,6 +193,8 @@ impl Table {
             Self::LedgerDay => "ledger_day",
             Self::Refund => "refund",
             Self::PayJob => "pay_job",
+            Self::PayConf => "pay_conf",
+            Self::OpenId => "open_id",
         }
     }
 
@@ -208,7 +216,8 @@ impl Table {
             | Self::BookingOrders
             | Self::Ledger
             | Self::LedgerDay
-            | Self::Refund => false,
+            | Self::Refund
+            | Self::OpenId => false,
             Self::Meta
             | Self::Tenant
             | Self::Department
@@ -233,7 +242,8 @@ impl Table {
             | Self::Template
             | Self::DayException
             | Self::Opening
-            | Self::PayJob => true,
+            | Self::PayJob
+            | Self::PayConf => true,
         }
     }
 }

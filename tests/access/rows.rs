@@ -134,6 +134,11 @@ pub const PATIENTS: &[Row] = &[
     row("GET", "/book_service/books", Who::Patient, |_| query(String::new())),
     owned("GET", "/book_service/book/{bookId}", |ids| Call { target: ids.booking.clone(), body: Value::Null }),
     owned("POST", "/book_service/book/cancel", |ids| body(json!({"bookId": ids.booking}))),
+    owned("POST", "/book_service/pay/appo_order", |ids| body(json!({"appo_id": ids.booking, "open_id": "oSIM0001-patient-00000000001"}))),
+    row("POST", "/wx/jsapi/paysign", Who::Patient, |_| body(json!({
+        "agencyId": "1", "tenantId": "1", "appId": "wx5100000000000001", "timeStamp": "1800000000", "nonceStr": "a",
+        "prepayId": "wx1", "signType": "RSA"
+    }))),
 ];
 
 #[rustfmt::skip]
@@ -148,6 +153,9 @@ pub const STAFF: &[Row] = &[
     Row { owned: true, ..row("POST", "/manager_service/staff/enable", Who::Admin, |ids| body(json!({"staff_id": ids.colleague}))) },
     Row { owned: true, ..row("POST", "/manager_service/staff/reset_password", Who::Admin, |ids| body(json!({"staff_id": ids.colleague, "new_password": NEW_PASSWORD}))) },
     row("GET", "/manager_service/audit", Who::Admin, |_| query(String::new())),
+
+    row("GET", "/wechat/pay_conf", Who::Admin, |_| query(String::new())),
+    row("POST", "/wechat/pay_conf", Who::Admin, |_| body(pay_conf())),
 
     // Patients, groups and labels.
     row("GET", "/manager_service/list_person_count", Who::Desk, |_| query("label_type=2&order_type=1".to_owned())),

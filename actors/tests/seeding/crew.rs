@@ -107,7 +107,12 @@ impl Crew {
     }
 
     pub fn terms(&self) -> Terms {
-        Terms { deadline: self.clock.clock.now().plus(Duration::from_secs(5)), repeat: None, audit: None }
+        Terms {
+            deadline: self.clock.clock.now().plus(Duration::from_secs(5)),
+            repeat: None,
+            audit: None,
+            also: None,
+        }
     }
 
     pub async fn ask(&self, schedule: u64, request: Request) -> Result<Reply, AskError> {

@@ -8,7 +8,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use actors::{Availability, Clock, DayBook, DirectoryConfig, ManualClock, PatientIndex, ScheduleDirectory};
-use domain::{ClinicZone, Phone, Policy, Role, SessionId, StaffId, TenantId, Timestamp, UserId};
+use domain::{
+    ClinicZone, PaymentPolicy, Phone, Policy, Role, SessionId, StaffId, TenantId, Timestamp, UserId,
+};
 use storage::records::{CodePurpose, SessionRecord, StaffSessionRecord, TenantRecord};
 use storage::{Commit, CommitError, Existing, OsRandom, Sequences, Storage, StorageOptions, Vault, keys};
 
@@ -18,6 +20,8 @@ use crate::http::caller::{Patient, Staff};
 use crate::http::codes::Codes;
 use crate::http::limits::SlowedAttempts;
 use crate::passwords::{Password, PasswordHasher};
+use crate::pay::Pay;
+use crate::pay::client::PayClient;
 use crate::pictures::{AccessKey, Pictures};
 use crate::sms::{Sms, VerificationCode};
 use crate::tokens::{Subject, Tokens};
@@ -155,6 +159,10 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
         tokens: Tokens::new(&[7; 32]).expect("long enough"),
         passwords: PasswordHasher::new(2, 100),
         // Port 1 (tcpmux) is served by nobody.
+        pay: Pay {
+            client: PayClient::new("http://127.0.0.1:9").expect("a client"),
+            policy: PaymentPolicy::STANDARD,
+        },
         sms: Sms::webhook("http://127.0.0.1:1/").expect("a client"),
         slowed: SlowedAttempts::at_most(1),
         pictures: Pictures::aliyun("https://oss.test", "clinic", AccessKey::new("id", b"secret"), 1024),

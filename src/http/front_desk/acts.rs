@@ -152,6 +152,6 @@ async fn ask(
 ) -> Result<Reply, ApiError> {
     let (_, target) = booking_of(app, staff, id)?;
     let audit = Some(staff.audit(app, action, Some(id.get())).await?);
-    let terms = Terms { deadline: app.deadline(), repeat: None, audit };
+    let terms = Terms { deadline: app.deadline(), repeat: None, audit, also: None };
     Ok(app.directory.ask(target, request, terms).await?)
 }

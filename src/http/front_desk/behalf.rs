@@ -64,7 +64,7 @@ pub async fn book(app: web::Data<App>, Desk(staff): Desk, params: Params) -> Res
         }
     };
     let audit = Some(staff.audit(&app, Action::BookingAdded, None).await?);
-    let terms = Terms { deadline: app.deadline(), repeat: None, audit };
+    let terms = Terms { deadline: app.deadline(), repeat: None, audit, also: None };
     let target = Target { tenant: staff.tenant, schedule };
     match app.directory.ask(target, Request::Submit { booker, serial }, terms).await? {
         Reply::Booked(id) => Ok(envelope::ok(BookedAtDesk { book_id: id.to_string() })),

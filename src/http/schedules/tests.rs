@@ -141,7 +141,7 @@ impl Lists {
 
     async fn ask(&self, schedule: u64, request: Request) {
         let target = Target { tenant: tenant(), schedule: ScheduleId::new(schedule).expect("an id") };
-        let terms = Terms { deadline: self.app.deadline(), repeat: None, audit: None };
+        let terms = Terms { deadline: self.app.deadline(), repeat: None, audit: None, also: None };
         self.app.directory.ask(target, request, terms).await.expect("accepted");
     }
 

@@ -187,7 +187,7 @@ async fn done(
 ) -> Result<HttpResponse, ApiError> {
     let row = staff.audit(app, action, Some(id.get())).await?;
     let target = Target { tenant: staff.tenant, schedule: id };
-    let terms = Terms { deadline: app.deadline(), repeat: None, audit: Some(row) };
+    let terms = Terms { deadline: app.deadline(), repeat: None, audit: Some(row), also: None };
     match app.directory.ask(target, request, terms).await? {
         Reply::Done => Ok(envelope::ok_null()),
         Reply::Held { .. } | Reply::Booked(_) | Reply::RefundDue => {

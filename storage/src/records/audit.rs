@@ -151,11 +151,15 @@ pub enum Action {
     BanLifted = 39,
     /// Read what patients are to be told.
     NotificationsListed = 40,
+    /// Read how the clinic is paid through WeChat.
+    PayConfRead = 41,
+    /// Changed how the clinic is paid through WeChat.
+    PayConfChanged = 42,
 }
 
 impl Action {
     /// Every action, by ascending number.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 42] = [
         Self::Login,
         Self::LoginFailed,
         Self::Logout,
@@ -196,6 +200,8 @@ impl Action {
         Self::BansListed,
         Self::BanLifted,
         Self::NotificationsListed,
+        Self::PayConfRead,
+        Self::PayConfChanged,
     ];
 
     /// The action as it stands in stored rows.
@@ -257,6 +263,8 @@ impl Action {
             Self::BansListed => "bans_listed",
             Self::BanLifted => "ban_lifted",
             Self::NotificationsListed => "notifications_listed",
+            Self::PayConfRead => "pay_conf_read",
+            Self::PayConfChanged => "pay_conf_changed",
         }
     }
 
@@ -282,7 +290,9 @@ impl Action {
             | Self::BookingsListed
             | Self::BookingsExported
             | Self::BansListed
-            | Self::NotificationsListed => ObjectKind::Nothing,
+            | Self::NotificationsListed
+            | Self::PayConfRead
+            | Self::PayConfChanged => ObjectKind::Nothing,
             Self::PatientRead | Self::PatientAdded | Self::PatientChanged | Self::BanLifted => {
                 ObjectKind::Patient
             }
