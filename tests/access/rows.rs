@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::harness::import::{DEPARTMENT, day};
 use crate::harness::patients::PASSWORD;
+use crate::harness::pay;
 use crate::harness::people;
 
 /// What an account changes its password to.
@@ -92,6 +93,10 @@ pub struct Ids {
     pub leaver_code: String,
     /// A member of the staff of the clinic.
     pub colleague: String,
+    /// What the clinic enters to be paid through WeChat.
+    pub pay_conf: Value,
+    /// The session in which the booking can be paid.
+    pub prepay: String,
 }
 
 #[rustfmt::skip]
@@ -133,12 +138,12 @@ pub const PATIENTS: &[Row] = &[
     owned("POST", "/book_service/book/submit", |ids| body(json!({"scheduleId": ids.schedule, "serialNo": 2, "memberId": ids.member}))),
     row("GET", "/book_service/books", Who::Patient, |_| query(String::new())),
     owned("GET", "/book_service/book/{bookId}", |ids| Call { target: ids.booking.clone(), body: Value::Null }),
-    owned("POST", "/book_service/book/cancel", |ids| body(json!({"bookId": ids.booking}))),
-    owned("POST", "/book_service/pay/appo_order", |ids| body(json!({"appo_id": ids.booking, "open_id": "oSIM0001-patient-00000000001"}))),
-    row("POST", "/wx/jsapi/paysign", Who::Patient, |_| body(json!({
-        "agencyId": "1", "tenantId": "1", "appId": "wx5100000000000001", "timeStamp": "1800000000", "nonceStr": "a",
-        "prepayId": "wx1", "signType": "RSA"
+    owned("POST", "/book_service/pay/appo_order", |ids| body(json!({"appo_id": ids.booking, "open_id": pay::OPEN_IDS[0]}))),
+    row("POST", "/wx/jsapi/paysign", Who::Patient, |ids| body(json!({
+        "agencyId": "1", "tenantId": "1", "appId": pay::app_id(), "timeStamp": "1800000000", "nonceStr": "a",
+        "prepayId": ids.prepay, "signType": "RSA"
     }))),
+    owned("POST", "/book_service/book/cancel", |ids| body(json!({"bookId": ids.booking}))),
 ];
 
 #[rustfmt::skip]
@@ -155,7 +160,7 @@ pub const STAFF: &[Row] = &[
     row("GET", "/manager_service/audit", Who::Admin, |_| query(String::new())),
 
     row("GET", "/wechat/pay_conf", Who::Admin, |_| query(String::new())),
-    row("POST", "/wechat/pay_conf", Who::Admin, |_| body(pay_conf())),
+    row("POST", "/wechat/pay_conf", Who::Admin, |ids| body(ids.pay_conf.clone())),
 
     // Patients, groups and labels.
     row("GET", "/manager_service/list_person_count", Who::Desk, |_| query("label_type=2&order_type=1".to_owned())),

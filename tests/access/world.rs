@@ -3,11 +3,13 @@
 use std::io;
 
 use serde_json::{Value, json};
+use simulator::Simulator;
 
 use crate::harness::clinic::{self, Clinic};
 use crate::harness::folder::Folder;
 use crate::harness::import::{DEPARTMENT, Half, ImportFile, day};
 use crate::harness::patients::{Answer, PASSWORD, Patient};
+use crate::harness::pay;
 use crate::harness::{contract, people, staff, wire};
 use crate::rows::{Call, Ids, Row, Who};
 
@@ -21,6 +23,7 @@ type Headers<'a> = &'a [(&'a str, &'a str)];
 
 /// Two clinics with the same ids, and who calls them.
 pub struct World {
+    pub wechat: Simulator,
     pub clinic: Clinic,
     pub client: Patient,
     /// The account that owns the member and the booking.
@@ -59,7 +62,10 @@ impl World {
         staff::add(folder, &["--account", "doctor", "--role", "doctor", "--doctor", "2001"]);
         let colleague = staff::add(folder, &["--account", "colleague", "--role", "desk"]);
         staff::add(folder, &["--tenant", "2", "--account", "admin", "--role", "admin"]);
-        let clinic = Clinic::start(folder, &[]);
+        pay::bind_open_ids(folder);
+        let wechat = pay::simulator();
+        let settings = pay::settings(&wechat);
+        let clinic = Clinic::start(folder, &pay::borrowed(&settings));
         let mut client = Patient::connect(clinic.address).await?;
         let mut owner = Patient::registered(&clinic, 1).await;
         let member = owner.add_member(1).await;
@@ -97,6 +103,8 @@ impl World {
             code: no_code.clone(),
             leaver_code: no_code,
             colleague,
+            pay_conf: pay::conf(&wechat),
+            prepay: String::new(),
         };
         let admin = staff::token(&clinic, 1, "admin").await;
         let doctor = staff::token(&clinic, 1, "doctor").await;
@@ -104,6 +112,7 @@ impl World {
         let desk_leaver = staff::token(&clinic, 1, "leaver").await;
         let foreign_admin = staff::token(&clinic, 2, "admin").await;
         Ok(Self {
+            wechat,
             clinic,
             client,
             owner: owner.token().to_owned(),
@@ -147,6 +156,14 @@ impl World {
             "/patient_service/register"
             | "/patient_service/reset_password/phone_identifying_code_validate" => {
                 self.ids.code = self.clinic.code_for(&self.ids.phone);
+            }
+            "/book_service/pay/appo_order" => {
+                let mut admin = Patient::connect(self.clinic.address).await?;
+                admin.use_token(&self.admin);
+                admin.post("wechat/pay_conf", &self.ids.pay_conf).await?.done();
+            }
+            "/wx/jsapi/paysign" => {
+                self.ids.prepay = self.wechat.orders()[0].prepay_id.clone();
             }
             "/patient_service/change_phone" => {
                 self.ids.phone = people::phone(10);

@@ -9,6 +9,7 @@ pub mod folder;
 pub mod import;
 pub mod load;
 pub mod patients;
+pub mod pay;
 pub mod people;
 pub mod privacy;
 pub mod random;

@@ -14,6 +14,7 @@ use serde_json::json;
 use storage::keys;
 
 use crate::app::App;
+use crate::http::request_id::Unenveloped;
 use crate::http::routes::Pattern;
 use crate::pay::PayError;
 use crate::pay::merchant::Merchant;
@@ -145,5 +146,8 @@ fn answer(taken: Result<(), Refusal>) -> HttpResponse {
             (StatusCode::SERVICE_UNAVAILABLE, "not now")
         }
     };
-    HttpResponse::build(status).json(json!({ "code": "FAIL", "message": message }))
+    let mut reply = HttpResponse::build(status).json(json!({ "code": "FAIL", "message": message }));
+    // Its status counts, whatever the settings say of the envelope.
+    reply.extensions_mut().insert(Unenveloped { code: "FAIL" });
+    reply
 }
