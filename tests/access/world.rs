@@ -9,8 +9,7 @@ use crate::harness::clinic::{self, Clinic};
 use crate::harness::folder::Folder;
 use crate::harness::import::{DEPARTMENT, Half, ImportFile, day};
 use crate::harness::patients::{Answer, PASSWORD, Patient};
-use crate::harness::pay;
-use crate::harness::{contract, people, staff, wire};
+use crate::harness::{contract, pay, people, staff, wire};
 use crate::rows::{Call, Ids, Row, Who};
 
 /// What does not exist in either clinic.
