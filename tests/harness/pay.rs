@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::{Charge, Date, Movement, OpenId, OrderState, UserId};
 use serde_json::{Value, json};
-use simulator::{App, Deliveries, Merchant, Options, Person, Simulator};
+use simulator::{App, Clock, Deliveries, Merchant, Options, Person, Simulator};
 use storage::records::{BookingOwner, BoundOpenId, OpenIdRecord};
 use storage::{OsRandom, Scan, Storage, Vault, keys};
 
@@ -30,6 +30,15 @@ pub fn app_id() -> String {
 
 /// A simulator that sends its notices when it is asked to.
 pub fn simulator() -> Simulator {
+    simulator_with(Clock::system())
+}
+
+/// The same at a time of the test's, in milliseconds since 1970.
+pub fn simulator_at(millis: impl Fn() -> i64 + Send + Sync + 'static) -> Simulator {
+    simulator_with(Clock::new(move || jiff::Timestamp::from_millisecond(millis()).expect("a time")))
+}
+
+fn simulator_with(clock: Clock) -> Simulator {
     let mut app = App::simulated(1);
     app.people = OPEN_IDS.map(Person::follower).to_vec();
     // A second account of the same merchant, and a second merchant of the same account.
@@ -38,6 +47,7 @@ pub fn simulator() -> Simulator {
     let options = Options {
         apps: vec![app, App::simulated(2)],
         merchants: vec![merchant, Merchant::simulated(2)],
+        clock,
         deliveries: Deliveries::WhenAsked,
         ..Options::default()
     };
