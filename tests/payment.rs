@@ -1,6 +1,8 @@
 //! Paying through WeChat, against a simulator of it that the server reaches through its ordinary settings.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use domain::{Charge, OrderState};
@@ -10,7 +12,7 @@ use harness::folder::Folder;
 use harness::import::{Half, ImportFile, day};
 use harness::patients::{Answer, Patient};
 use harness::pay::{self, OPEN_IDS, ORIGIN, forged, forged::Forger};
-use harness::{shape, staff};
+use harness::{shape, staff, store};
 use serde_json::{Value, json};
 use simulator::{Answer as Script, Endpoint, NotPaid, PagePayment, RefundStatus, Simulator, Twist};
 
@@ -27,6 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct World {
     folder: Folder,
     wechat: Simulator,
+    /// How far WeChat's clock is ahead, in milliseconds.
+    ahead: Arc<AtomicI64>,
     clinic: Clinic,
     patient: Patient,
     member: String,
@@ -45,14 +49,18 @@ impl World {
         clinic::import(&folder, &file);
         staff::add(&folder, &["--account", "boss", "--role", "admin"]);
         pay::bind_open_ids(&folder);
-        let wechat = pay::simulator();
+        let ahead = Arc::new(AtomicI64::new(0));
+        let wechat = pay::simulator_at({
+            let ahead = Arc::clone(&ahead);
+            move || store::now().as_millis() + ahead.load(Ordering::Relaxed)
+        });
         let clinic = start(&folder, &wechat);
         enter(&clinic, &pay::conf(&wechat)).await?.done();
         let mut patient = Patient::registered(&clinic, 1).await;
         let member = patient.add_member(1).await;
         let booked = patient.submit(SCHEDULE, 4, &member).await?.data();
         let booking = booked["bookId"].as_str().expect("an id").to_owned();
-        Ok(Self { folder, wechat, clinic, patient, member, booking })
+        Ok(Self { folder, wechat, ahead, clinic, patient, member, booking })
     }
 
     async fn order(&mut self) -> io::Result<Answer> {
@@ -247,20 +255,79 @@ async fn notices_are_believed_only_if_they_are_true() -> io::Result<()> {
     Ok(())
 }
 
-/// What WeChat itself sends to see whether it is checked, and what it sends twice.
+/// What WeChat itself sends to see whether it is checked; when it comes again in order, it is taken.
 #[tokio::test]
-async fn twisted_notices_of_the_simulator_are_refused_and_come_again() -> io::Result<()> {
+async fn notices_that_are_refused_come_again() -> io::Result<()> {
+    for twist in
+        [Twist::WrongSignature, Twist::ProbeSignature, Twist::Stale, Twist::UnknownSerial, Twist::WrongKey]
+    {
+        let mut world = World::new().await?;
+        let (no, _) = world.ordered().await?;
+        world.wechat.twist_notice(twist);
+        world.wechat.pay(&no).expect("paid");
+        let delivered = world.wechat.deliver_due().await;
+        assert_eq!((delivered.len(), delivered[0].status), (1, Some(401)), "{twist:?}");
+        assert_eq!(world.status().await?, (0, 1), "{twist:?}");
+        world.ahead.fetch_add(16_000, Ordering::Relaxed);
+        let delivered = world.wechat.deliver_due().await;
+        assert_eq!((delivered.len(), delivered[0].status), (1, Some(204)), "{twist:?}");
+        assert_eq!(world.status().await?, (2, 2), "{twist:?}");
+        assert_eq!(world.stopped().received, 1, "{twist:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_notice_that_comes_twice_is_booked_once() -> io::Result<()> {
     let mut world = World::new().await?;
     let (no, _) = world.ordered().await?;
-    for twist in [Twist::Twice] {
-        world.wechat.twist_notice(twist);
-    }
+    world.wechat.twist_notice(Twist::Twice);
     world.wechat.pay(&no).expect("paid");
     let delivered = world.wechat.deliver_due().await;
     assert_eq!(delivered.len(), 2);
     assert!(delivered.iter().all(|one| one.accepted), "{delivered:?}");
     assert_eq!(world.status().await?, (2, 2));
     assert_eq!(world.stopped().received, 1);
+    Ok(())
+}
+
+/// A refund is believed only of the order that it was asked for, and back only what was taken.
+#[tokio::test]
+async fn news_of_refunds_are_believed_only_if_they_are_true() -> io::Result<()> {
+    let mut world = World::new().await?;
+    let no = world.paid().await?;
+    world.patient.cancel(&world.booking).await?.done();
+    until("the refund is asked for", async || Ok(!world.wechat.refunds().is_empty())).await?;
+    let forger = Forger::new();
+    let mut conf = pay::conf(&world.wechat);
+    forger.take_the_place_of_wechat(&mut conf);
+    enter(&world.clinic, &conf).await?.done();
+    let refund = world.wechat.refunds()[0].out_refund_no.clone();
+    let right = forger.refund(&conf, &no, &refund, 5_000);
+    let mut line = Patient::connect(world.clinic.address).await?;
+    for (name, value) in [
+        ("amount/refund", json!(4_999)),
+        ("mchid", json!("1900000002")),
+        ("out_refund_no", json!("R1-0000000077")),
+        ("out_trade_no", json!("1-0000000077")),
+        ("refund_status", json!("MAYBE")),
+    ] {
+        let mut told = right.clone();
+        *told.pointer_mut(&format!("/{name}")).expect("a member") = value.clone();
+        let reply = line.raw(&forger.notice(&conf, &told).of_refund().request()).await?;
+        assert_eq!(reply.status, 400, "{name} {value}");
+    }
+    // A notice of a payment says nothing of refunds, and the other way round.
+    assert_eq!(line.raw(&forger.notice(&conf, &right).request()).await?.status, 400);
+    let paid = forger.payment(&conf, &no, 5_000);
+    assert_eq!(line.raw(&forger.notice(&conf, &paid).of_refund().request()).await?.status, 400);
+    for _ in 0..3 {
+        let reply = line.raw(&forger.notice(&conf, &right).of_refund().request()).await?;
+        assert_eq!(reply.status, 204);
+    }
+    let books = world.stopped();
+    assert_eq!((books.received, books.refunded, books.jobs), (1, 1, 0));
+    assert_eq!(books.charge, Charge::Refunded);
     Ok(())
 }
 
@@ -320,6 +387,23 @@ async fn taps_at_the_same_time_are_one_order() -> io::Result<()> {
     assert_eq!(seen.len(), 1, "{seen:?}");
     assert_eq!(world.wechat.orders().len(), 1);
     assert_eq!(world.stopped().orders, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_idempotency_key_is_for_one_order() -> io::Result<()> {
+    let mut world = World::new().await?;
+    let key = [("Idempotency-Key", "tap-1")];
+    let wish = json!({"appo_id": world.booking, "open_id": OPEN_IDS[0]});
+    let path = "book_service/pay/appo_order";
+    let first = world.patient.post_with(path, &wish, &key).await?.data();
+    let again = world.patient.post_with(path, &wish, &key).await?.data();
+    assert_eq!((&again["out_trade_no"], &again["prepay_id"]), (&first["out_trade_no"], &first["prepay_id"]));
+    let other = json!({"appo_id": world.booking, "open_id": OPEN_IDS[1]});
+    world.patient.post_with(path, &other, &key).await?.ruled_out("401013");
+    let bad = [("Idempotency-Key", "")];
+    world.patient.post_with(path, &wish, &bad).await?.refused(400, "0001");
+    world.clinic.stop();
     Ok(())
 }
 

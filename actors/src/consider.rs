@@ -193,7 +193,7 @@ fn to_verdict(
     if let Some(repeat) = ask.repeat {
         let record = IdemRecord {
             content_hash: repeat.content_hash,
-            reply: replies::encode(reply),
+            reply: replies::encode_reply(reply),
             expires_at: repeat.expires_at,
         };
         written.commit.require_version(&repeat.key, repeat.replaces);

@@ -43,5 +43,5 @@ pub use openings::Openings;
 pub use patient_index::{IndexError, LabelOrder, LabelPage, LabelView, PatientIndex, PhonePrefix, Sought};
 pub use planning::{Addition, Change, add_schedule, change_schedule};
 pub use profiles::Profiles;
-pub use replies::decode_reply;
+pub use replies::{decode_reply, encode_reply};
 pub use requests::{AskError, Booker, Repeat, Request};

@@ -7,7 +7,9 @@ const BOOKED: u8 = 2;
 const REFUND_DUE: u8 = 3;
 const DONE: u8 = 4;
 
-pub(crate) fn encode(reply: Reply) -> Vec<u8> {
+/// Writes a reply as it is stored under an `Idempotency-Key`.
+#[must_use]
+pub fn encode_reply(reply: Reply) -> Vec<u8> {
     let (tag, value) = match reply {
         Reply::Held { until } => (HELD, until.as_millis().cast_unsigned()),
         Reply::Booked(booking) => (BOOKED, booking.get()),
@@ -42,7 +44,7 @@ mod tests {
         let booking = BookingId::new(1_000_000_007).expect("in range");
         let until = Timestamp::from_millis(-5);
         for reply in [Reply::Held { until }, Reply::Booked(booking), Reply::RefundDue, Reply::Done] {
-            assert_eq!(decode_reply(&encode(reply)), Some(reply));
+            assert_eq!(decode_reply(&encode_reply(reply)), Some(reply));
         }
         for broken in [&[][..], &[BOOKED], &[9, 0, 0, 0, 0, 0, 0, 0, 0], &[BOOKED, 0, 0, 0, 0, 0, 0, 0, 0]] {
             assert_eq!(decode_reply(broken), None);

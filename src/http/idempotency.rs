@@ -9,10 +9,12 @@ use actix_web::HttpRequest;
 use actors::{AskError, Repeat};
 use aws_lc_rs::digest::{Context, SHA256};
 use domain::Reply;
-use storage::{Version, keys};
+use storage::records::IdemRecord;
+use storage::{Commit, Version, keys};
 
 use super::caller::Patient;
 use super::error::{ApiError, ErrorCode};
+use super::refusals::{Outcome, outcome};
 use crate::app::App;
 
 const HEADER: &str = "Idempotency-Key";
@@ -26,6 +28,8 @@ pub enum Route {
     Submit,
     /// `book/cancel`
     Cancel,
+    /// `pay/appo_order`
+    AppoOrder,
 }
 
 impl Route {
@@ -33,6 +37,7 @@ impl Route {
         match self {
             Self::Submit => "book/submit",
             Self::Cancel => "book/cancel",
+            Self::AppoOrder => "pay/appo_order",
         }
     }
 }
@@ -92,6 +97,26 @@ pub fn or_stored(
             Stored::Outdated(_) | Stored::Nothing => Err(ErrorCode::Busy.into()),
         },
         (answer, _) => answer.map_err(ApiError::from),
+    }
+}
+
+/// Remembers a key whose request was answered with what is stored elsewhere and found again: only its content is kept, so
+/// that no other content comes under it.
+///
+/// # Errors
+/// It cannot be written.
+pub async fn remember(app: &App, repeat: &Repeat) -> Result<(), ApiError> {
+    let record = IdemRecord {
+        content_hash: repeat.content_hash,
+        reply: actors::encode_reply(Reply::Done),
+        expires_at: repeat.expires_at,
+    };
+    let mut commit = Commit::new();
+    commit.require_version(&repeat.key, repeat.replaces);
+    commit.put_expiring(&repeat.key, &record, repeat.expires_at);
+    match outcome(app.storage.commit(commit).await)? {
+        // The same request, at the same time.
+        Outcome::Made | Outcome::Outdated => Ok(()),
     }
 }
 

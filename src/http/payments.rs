@@ -1,6 +1,6 @@
 //! Paying for a booking through WeChat: the order, the page's signature, WeChat's notices, and what the clinic enters.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use domain::{
     Booking, BookingId, OpenId, OrderCommand, OrderReply, OutTradeNo, PayOrder, PaymentRejection,
     PrepaidOrder, PrepayId,
@@ -13,6 +13,7 @@ use super::bookings::own_booking;
 use super::caller::Patient;
 use super::envelope;
 use super::error::{ApiError, ErrorCode};
+use super::idempotency::{self, Idempotency, Route};
 use super::openapi::Success;
 use super::params::Params;
 use crate::app::App;
@@ -66,12 +67,24 @@ struct AppoOrderRequest {
     path = "/pati_service/book_service/pay/appo_order",
     tag = "支付",
     security(("token" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 64 visible ASCII characters")),
     request_body = AppoOrderRequest,
     responses((status = 200, body = Success<AppoOrder>)),
 )]
-pub async fn order(app: web::Data<App>, patient: Patient, params: Params) -> Result<HttpResponse, ApiError> {
+pub async fn order(
+    app: web::Data<App>,
+    patient: Patient,
+    request: HttpRequest,
+    params: Params,
+) -> Result<HttpResponse, ApiError> {
     let id = params.required("appo_id", "预约id")?.parse(BookingId::parse)?;
     let payer = params.required("open_id", "微信用户ID")?.parse(OpenId::parse)?;
+    let content: Vec<u64> = [id.get()].into_iter().chain(payer.as_str().bytes().map(u64::from)).collect();
+    let repeat = match idempotency::read(&app, &request, patient, Route::AppoOrder, &content)? {
+        Idempotency::New(repeat) => Some(repeat),
+        // What was answered is the order, which is found again.
+        Idempotency::Answered(_) | Idempotency::None => None,
+    };
     let booking = own_booking(&app, patient, id)?;
     orders::check(&app, patient.tenant, (patient.user, &booking), &payer)?;
     let merchant = Merchant::of(&app, patient.tenant)?.ok_or(ErrorCode::PayNotOffered)?;
@@ -84,6 +97,11 @@ pub async fn order(app: web::Data<App>, patient: Patient, params: Params) -> Res
             return Err(ApiError::internal("a new order was answered with something else"));
         }
     };
+    if let Some(repeat) = &repeat
+        && prepay.is_ok()
+    {
+        idempotency::remember(&app, repeat).await?;
+    }
     reply(&app, told.order.no, prepay)
 }
 

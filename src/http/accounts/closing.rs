@@ -114,6 +114,7 @@ async fn erasure(app: &App, patient: Patient, account: &Account) -> Result<Erasu
     }
     end_sessions(app, tenant, account, Ended::All, &mut commit)?;
     commit.delete(&phone_key(app, tenant, &account.personal.phone));
+    commit.delete(&keys::open_id(tenant, patient.user));
     commit.require_version(&account.key, account.version).delete(&account.key);
     Ok(Erasure { commit, patients })
 }

@@ -47,6 +47,7 @@ pub struct Forger(RsaKeyPair);
 /// A notice on its way.
 pub struct Notice<'f> {
     forger: &'f Forger,
+    kind: &'static str,
     tenant: String,
     api_key: String,
     told: Value,
@@ -76,9 +77,26 @@ impl Forger {
         })
     }
 
+    /// What a notice tells of a refund that was made.
+    pub fn refund(&self, conf: &Value, order: &str, refund: &str, total: i64) -> Value {
+        json!({
+            "mchid": conf["mch_id"], "out_trade_no": order, "transaction_id": "4200000000000000000000000001",
+            "out_refund_no": refund, "refund_id": "50300000000000000000000000001", "refund_status": "SUCCESS",
+            "success_time": "2026-11-24T12:00:00+08:00", "user_received_account": "支付用户零钱",
+            "amount": {"total": total, "refund": total, "payer_total": total, "payer_refund": total}
+        })
+    }
+
     pub fn notice(&self, conf: &Value, told: &Value) -> Notice<'_> {
         let api_key = conf["api_v3_key"].as_str().expect("a key").to_owned();
-        Notice { forger: self, tenant: "1".to_owned(), api_key, told: told.clone(), twist: None }
+        Notice {
+            forger: self,
+            kind: "notify",
+            tenant: "1".to_owned(),
+            api_key,
+            told: told.clone(),
+            twist: None,
+        }
     }
 
     fn sign(&self, text: &str) -> String {
@@ -93,6 +111,12 @@ impl Forger {
 impl Notice<'_> {
     pub fn twisted(mut self, twist: Twist) -> Self {
         self.twist = Some(twist);
+        self
+    }
+
+    /// To the address for refunds.
+    pub fn of_refund(mut self) -> Self {
+        self.kind = "refund_notify";
         self
     }
 
@@ -128,7 +152,7 @@ impl Notice<'_> {
         if !is(Twist::NoSignature) {
             headers.push(("Wechatpay-Signature", signature.as_str()));
         }
-        wire::post(&format!("/pati_service/pay/notify/{}", self.tenant), &headers, &body)
+        wire::post(&format!("/pati_service/pay/{}/{}", self.kind, self.tenant), &headers, &body)
     }
 
     fn envelope(&self) -> String {
