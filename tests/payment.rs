@@ -453,7 +453,7 @@ async fn what_cannot_be_paid_is_refused() -> io::Result<()> {
     Ok(())
 }
 
-/// Seen to fail when the session was looked up without its account, and when the account was not compared.
+/// Seen to fail when the appid was not compared, when the nonce could hold anything, and when any session was signed.
 #[tokio::test]
 async fn a_page_is_signed_only_for_the_callers_own_order() -> io::Result<()> {
     let mut world = World::new().await?;
