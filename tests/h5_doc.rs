@@ -11,6 +11,8 @@ use harness::contract;
 use harness::folder::Folder;
 use harness::import::{DEPARTMENT, ImportFile, day};
 use harness::patients::{Answer, Patient};
+use harness::pay;
+use harness::staff;
 use harness::wire;
 use pati_service::http::routes;
 use serde_json::{Value, json};
@@ -42,6 +44,11 @@ const VARIABLE: &[&str] = &[
     "created_at",
     "expires_at",
     "given_at",
+    "out_trade_no",
+    "prepay_id",
+    "nonce_str",
+    "timestamp",
+    "paySign",
 ];
 
 /// The parameters that carry a code from a text message.
@@ -199,7 +206,12 @@ async fn ask(client: &mut Patient, request: &Parsed) -> io::Result<wire::Reply> 
 async fn the_document_tells_what_the_server_does() -> io::Result<()> {
     let folder = Folder::new();
     clinic::import(&folder, &clinic_file());
-    let clinic = Clinic::start(&folder, &[]);
+    staff::add(&folder, &["--account", "boss", "--role", "admin"]);
+    pay::bind_open_ids(&folder);
+    let wechat = pay::simulator();
+    let settings = pay::settings(&wechat);
+    let clinic = Clinic::start(&folder, &pay::borrowed(&settings));
+    staff::logged_in(&clinic, "boss").await.post("wechat/pay_conf", &pay::conf(&wechat)).await?.done();
     let mut client = Patient::connect(clinic.address).await?;
     let mut reader = Reader::new();
     let mut shown = BTreeSet::new();
