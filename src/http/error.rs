@@ -286,7 +286,7 @@ pub const TABLE: [Row; E::Internal as usize + 1] = [
     row(E::ReadOnly,            "0503",   503, "系统暂时只能查询，请稍后重试", AfterSeconds(60)),
     row(E::OutcomeUnknown,      "0503",   503, "结果未知，请重试", AfterSeconds(2)),
     row(E::SmsFailed,           "0502",   502, "短信发送失败，请稍后重试", Never),
-    row(E::PayUnanswered,       "0502",   502, "微信支付暂无响应，请稍后重试", AfterSeconds(2)),
+    row(E::PayUnanswered,       "0502",   502, "微信支付暂无响应，请稍后重试", Never),
     row(E::Internal,            "0099",   500, "系统出错，请稍后重试或联系诊所（编号{编号}）", Never),
 ];
 
