@@ -32,7 +32,7 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(seconds * 1_000)
 }
 
-/// Seen to fail when the timestamp was not compared, and when the body was not signed.
+/// Seen to fail when the timestamp was not compared.
 #[test]
 fn replies_are_verified_as_documented() {
     let key = WechatKey::parse("PUB_KEY_ID_0", WECHAT_PEM).expect("a key");
