@@ -106,7 +106,7 @@ fn first_saves() -> Vec<Save> {
             "schedule_added",
             json!({
                 "department_id": DEPARTMENT, "doctor_id": "2001", "date": day(4).to_string(), "period": "AM", "type": 1,
-                "fee": "20.00", "start": "08:00", "end": "11:00", "every_minutes": 15
+                "fee": "20.00", "start": "08:00", "end": "11:00", "interval_minutes": 15
             }),
         ),
         save(

@@ -5,8 +5,8 @@
 use actix_web::{HttpResponse, web};
 use actors::ScheduleView;
 use domain::{
-    Channel, Date, DepartmentId, DoctorId, Occupancy, Period, Schedule, ScheduleId, SlotPlan, Standing,
-    TenantId, Timestamp,
+    Channel, Date, DepartmentId, DoctorId, Occupancy, Schedule, ScheduleId, SlotPlan, Standing, TenantId,
+    Timestamp,
 };
 use serde::Serialize;
 use storage::{ReadError, Scan, keys};
@@ -18,6 +18,7 @@ use super::error::{ApiError, ErrorCode};
 use super::openapi::Success;
 use super::paging::{Page, PageRequest, SnakePage, SnakePageQuery};
 use super::params::Params;
+use super::slot_grids::period_name;
 use super::staff::Colleague;
 use crate::app::App;
 
@@ -25,7 +26,6 @@ pub mod changes;
 pub mod notifications;
 pub mod opening;
 pub mod saving;
-mod slots;
 
 /// The days of one list at most.
 const MAX_DAYS: i32 = 31;
@@ -328,20 +328,5 @@ impl From<(SlotPlan, Occupancy)> for SlotRow {
             state,
             book_id: booking.map(|booking| booking.to_string()),
         }
-    }
-}
-
-const fn period_name(period: Period) -> &'static str {
-    match period {
-        Period::Am => "AM",
-        Period::Pm => "PM",
-    }
-}
-
-fn parse_period(text: &str) -> Result<Period, ()> {
-    match text {
-        "AM" => Ok(Period::Am),
-        "PM" => Ok(Period::Pm),
-        _ => Err(()),
     }
 }
