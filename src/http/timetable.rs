@@ -85,13 +85,15 @@ struct SlotRow {
 struct NoteRow {
     /// yyyy-MM-dd HH:mm:ss
     at: String,
-    /// `slots_added` (加号), `stopped` (停诊), `reopened` or `relocated` (替诊).
+    /// `slots_added` (加号), `stopped` (停诊), `reopened`, `relocated` (替诊) or `visit_corrected`.
     change: &'static str,
     staff_id: String,
     staff_name: String,
     reason: Option<String>,
     /// Of slots that were added.
     serial_nos: Vec<u16>,
+    /// Of a visit that was corrected.
+    book_id: Option<String>,
 }
 
 /// What a list is asked for.
@@ -260,6 +262,7 @@ fn notes(app: &App, tenant: TenantId, id: ScheduleId) -> Result<Vec<NoteRow>, Ap
             staff_name: author.map(|author| author.personal.name.as_str().to_owned()).unwrap_or_default(),
             reason: reason.map(|reason| reason.as_str().to_owned()),
             serial_nos: note.change.serials().iter().map(|serial| serial.get()).collect(),
+            book_id: note.change.booking().map(|booking| booking.to_string()),
         });
     }
     Ok(rows)
