@@ -84,11 +84,21 @@ pub enum Table {
     Refund = 39,
     /// What WeChat is to be asked about an order.
     PayJob = 40,
+    /// How a clinic is connected with its service account (公众号).
+    WechatConf = 41,
+    /// What WeChat has lent that account.
+    WechatLoan = 42,
+    /// Whom the service account knows.
+    Follower = 43,
+    /// Who an account is to the service account.
+    OpenId = 44,
+    /// Authorisations by WeChat (网页授权) that have begun.
+    Oauth = 45,
 }
 
 impl Table {
     /// Every table, by ascending tag.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 45] = [
         Self::Meta,
         Self::Tenant,
         Self::Department,
@@ -129,6 +139,11 @@ impl Table {
         Self::LedgerDay,
         Self::Refund,
         Self::PayJob,
+        Self::WechatConf,
+        Self::WechatLoan,
+        Self::Follower,
+        Self::OpenId,
+        Self::Oauth,
     ];
 
     /// The byte that stands for this table in keys.
@@ -187,6 +202,11 @@ impl Table {
             Self::LedgerDay => "ledger_day",
             Self::Refund => "refund",
             Self::PayJob => "pay_job",
+            Self::WechatConf => "wechat_conf",
+            Self::WechatLoan => "wechat_loan",
+            Self::Follower => "follower",
+            Self::OpenId => "open_id",
+            Self::Oauth => "oauth",
         }
     }
 
@@ -208,7 +228,9 @@ impl Table {
             | Self::BookingOrders
             | Self::Ledger
             | Self::LedgerDay
-            | Self::Refund => false,
+            | Self::Refund
+            | Self::Follower
+            | Self::OpenId => false,
             Self::Meta
             | Self::Tenant
             | Self::Department
@@ -233,7 +255,10 @@ impl Table {
             | Self::Template
             | Self::DayException
             | Self::Opening
-            | Self::PayJob => true,
+            | Self::PayJob
+            | Self::WechatConf
+            | Self::WechatLoan
+            | Self::Oauth => true,
         }
     }
 }

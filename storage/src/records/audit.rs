@@ -151,11 +151,19 @@ pub enum Action {
     BanLifted = 39,
     /// Read what patients are to be told.
     NotificationsListed = 40,
+    /// Changed how the clinic is connected with its service account.
+    WechatConfChanged = 41,
+    /// Chose a template of WeChat for a type of message.
+    WechatTemplateChanged = 42,
+    /// Uploaded the file by which WeChat checks the domain.
+    WechatAuthFileUploaded = 43,
+    /// Changed how WeChat's messages to the server are signed.
+    WechatCallbackChanged = 44,
 }
 
 impl Action {
     /// Every action, by ascending number.
-    pub const ALL: [Self; 40] = [
+    pub const ALL: [Self; 44] = [
         Self::Login,
         Self::LoginFailed,
         Self::Logout,
@@ -196,6 +204,10 @@ impl Action {
         Self::BansListed,
         Self::BanLifted,
         Self::NotificationsListed,
+        Self::WechatConfChanged,
+        Self::WechatTemplateChanged,
+        Self::WechatAuthFileUploaded,
+        Self::WechatCallbackChanged,
     ];
 
     /// The action as it stands in stored rows.
@@ -257,6 +269,10 @@ impl Action {
             Self::BansListed => "bans_listed",
             Self::BanLifted => "ban_lifted",
             Self::NotificationsListed => "notifications_listed",
+            Self::WechatConfChanged => "wechat_conf_changed",
+            Self::WechatTemplateChanged => "wechat_template_changed",
+            Self::WechatAuthFileUploaded => "wechat_auth_file_uploaded",
+            Self::WechatCallbackChanged => "wechat_callback_changed",
         }
     }
 
@@ -282,7 +298,11 @@ impl Action {
             | Self::BookingsListed
             | Self::BookingsExported
             | Self::BansListed
-            | Self::NotificationsListed => ObjectKind::Nothing,
+            | Self::NotificationsListed
+            | Self::WechatConfChanged
+            | Self::WechatTemplateChanged
+            | Self::WechatAuthFileUploaded
+            | Self::WechatCallbackChanged => ObjectKind::Nothing,
             Self::PatientRead | Self::PatientAdded | Self::PatientChanged | Self::BanLifted => {
                 ObjectKind::Patient
             }

@@ -30,6 +30,7 @@ mod sequences;
 mod staff;
 mod templates;
 mod uploads;
+mod wechat;
 
 #[cfg(test)]
 mod golden;
@@ -56,6 +57,10 @@ pub use sequences::SequenceRecord;
 pub use staff::{StaffAccountRecord, StaffPersonal, StaffRecord, StaffSessionRecord, StaffStanding};
 pub use templates::{DayExceptionRecord, TemplateRecord};
 pub use uploads::UploadRecord;
+pub use wechat::{
+    FollowerRecord, Following, OauthRecord, OpenIdRecord, WechatAccount, WechatCallback, WechatConfRecord,
+    WechatIdentity, WechatLoan, WechatLoanRecord, WechatLoans, WechatSecrets,
+};
 
 use domain::{Date, Timestamp};
 
