@@ -22,3 +22,4 @@ pub mod tenants;
 pub mod texts;
 pub mod tokens;
 pub mod verify;
+pub mod wechat;

@@ -36,3 +36,4 @@ pub mod security;
 pub mod staff;
 pub mod templates;
 pub mod timetable;
+pub mod wechat;
