@@ -49,6 +49,8 @@ struct Route {
     path: String,
     door: Door,
     parameters: Vec<Parameter>,
+    /// Whether a body is described that is no JSON: a form, or XML.
+    takes_other: bool,
 }
 
 /// What is put in the place of a parameter.
@@ -199,6 +201,7 @@ fn routes(usual: &Value) -> Vec<Route> {
             parameters.push(described(place, &parameter["name"], &parameter["schema"], usual));
         }
         let body = &operation["requestBody"]["content"]["application/json"]["schema"];
+        let takes_other = operation["requestBody"].is_object() && body.is_null();
         let body = match body["$ref"].as_str() {
             Some(name) => document.pointer(name.trim_start_matches('#')).expect("a schema"),
             None => body,
@@ -219,7 +222,7 @@ fn routes(usual: &Value) -> Vec<Route> {
             (true, false) => Door::Patient,
             (true, true) => Door::Staff,
         };
-        routes.push(Route { method, path, door, parameters });
+        routes.push(Route { method, path, door, parameters, takes_other });
     }
     routes.sort_by(|a, b| (&a.path, &a.method).cmp(&(&b.path, &b.method)));
     routes
@@ -482,7 +485,7 @@ async fn a_body_that_is_none_is_refused_by_every_route() -> io::Result<()> {
     let (_folder, clinic, usual) = open().await;
     let mut callers = Callers::first(&clinic).await;
     let mut requests = 0;
-    for route in routes(&usual).iter().filter(|route| route.method == "POST") {
+    for route in routes(&usual).iter().filter(|route| route.method == "POST" && !route.takes_other) {
         for (body, expected) in hostile_bodies() {
             let headers = callers.headers(route.door).await?;
             let request = route.with_body(&route.path, headers.as_bytes(), &body);

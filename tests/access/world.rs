@@ -3,6 +3,7 @@
 use std::io;
 
 use serde_json::{Value, json};
+use simulator::{App, Options, Simulator};
 
 use crate::harness::clinic::{self, Clinic};
 use crate::harness::folder::Folder;
@@ -22,6 +23,7 @@ type Headers<'a> = &'a [(&'a str, &'a str)];
 /// Two clinics with the same ids, and who calls them.
 pub struct World {
     pub clinic: Clinic,
+    pub simulator: Simulator,
     pub client: Patient,
     /// The account that owns the member and the booking.
     pub owner: String,
@@ -59,7 +61,9 @@ impl World {
         staff::add(folder, &["--account", "doctor", "--role", "doctor", "--doctor", "2001"]);
         let colleague = staff::add(folder, &["--account", "colleague", "--role", "desk"]);
         staff::add(folder, &["--tenant", "2", "--account", "admin", "--role", "admin"]);
-        let clinic = Clinic::start(folder, &[]);
+        let simulator = Simulator::start(Options::default()).expect("the simulator starts");
+        let app = App::simulated(1);
+        let clinic = Clinic::start(folder, &[("PATI_WECHAT__API_BASE", &simulator.url())]);
         let mut client = Patient::connect(clinic.address).await?;
         let mut owner = Patient::registered(&clinic, 1).await;
         let member = owner.add_member(1).await;
@@ -97,6 +101,10 @@ impl World {
             code: no_code.clone(),
             leaver_code: no_code,
             colleague,
+            app_id: app.app_id,
+            app_secret: app.secret,
+            oauth_code: "nonsense".to_owned(),
+            oauth_state: "nonsense".to_owned(),
         };
         let admin = staff::token(&clinic, 1, "admin").await;
         let doctor = staff::token(&clinic, 1, "doctor").await;
@@ -105,6 +113,7 @@ impl World {
         let foreign_admin = staff::token(&clinic, 2, "admin").await;
         Ok(Self {
             clinic,
+            simulator,
             client,
             owner: owner.token().to_owned(),
             leaver,
@@ -129,7 +138,8 @@ impl World {
         };
         let request = match row.method {
             "GET" => wire::get(&path, headers),
-            _ => wire::post(&path, headers, &body.to_string()),
+            // A text stands for itself: it is no JSON.
+            _ => wire::post(&path, headers, &body.as_str().map_or_else(|| body.to_string(), str::to_owned)),
         };
         let reply = self.client.raw(&request).await?;
         if row.is_file && reply.status == 200 {
@@ -158,6 +168,15 @@ impl World {
                 let new = wire::get(&format!("{target}new&phone={}", self.ids.phone), &leaver);
                 Answer::of(self.client.raw(&new).await?)?.done();
                 self.ids.code = self.clinic.code_for(&self.ids.phone);
+            }
+            "/wechat/oauth/login" => {
+                let owner = [("token", self.owner.as_str())];
+                let target = "/pati_service/wechat/oauth/url?redirect_uri=http://127.0.0.1/";
+                let begun = Answer::of(self.client.raw(&wire::get(target, &owner)).await?)?.data();
+                self.ids.oauth_state = begun["state"].as_str().expect("a state").to_owned();
+                let person = App::simulated(1).people[0].open_id.clone();
+                let code = self.simulator.code_for(&self.ids.app_id, &person);
+                self.ids.oauth_code = code.expect("a code");
             }
             _ => {}
         }
