@@ -11,7 +11,8 @@ use harness::patients::{Answer as Enveloped, PASSWORD, Patient};
 use harness::{shape, staff, wire};
 use serde_json::{Value, json};
 use simulator::{
-    Answer, App, Callback, CallbackMode, Deliveries, Endpoint, Options, PageSignature, Person, Simulator, Twist,
+    Answer, App, Callback, CallbackMode, Deliveries, Endpoint, Options, PageSignature, Person, Simulator,
+    Twist,
 };
 
 mod harness;
@@ -221,7 +222,8 @@ async fn pages_of_the_clinic_are_signed_as_they_are() -> io::Result<()> {
     ] {
         let answer = sign(&mut client, page).await?.data();
         let text = json!("String");
-        let keys = json!({"appId": text, "nonceStr": text, "timestamp": text, "url": text, "signature": text});
+        let keys =
+            json!({"appId": text, "nonceStr": text, "timestamp": text, "url": text, "signature": text});
         shape::check(&answer, &keys);
         assert_eq!(answer["url"], signed);
         let text = |name: &str| answer[name].as_str().expect("a text");
@@ -229,7 +231,9 @@ async fn pages_of_the_clinic_are_signed_as_they_are() -> io::Result<()> {
         let given = PageSignature { nonce, timestamp, url: signed, signature: text("signature") };
         assert_eq!(world.simulator.check_page_signature(&world.app.app_id, &given), Ok(()));
     }
-    for page in ["http://evil.test/", "http://127.0.0.1.evil.test/", "http://127.0.0.1@evil.test/", "nonsense"] {
+    for page in
+        ["http://evil.test/", "http://127.0.0.1.evil.test/", "http://127.0.0.1@evil.test/", "nonsense"]
+    {
         sign(&mut client, page).await?.ruled_out("404004");
     }
     sign(&mut client, &format!("http://127.0.0.1/{}", "a".repeat(3_000))).await?.refused(400, "0001");
@@ -356,7 +360,8 @@ impl World {
         let url = begun["url"].as_str().expect("a URL").to_owned();
         let (target, fragment) = url.split_once('#').expect("a fragment");
         assert_eq!(fragment, "wechat_redirect");
-        let target = target.strip_prefix(&self.simulator.url()).expect("the page of the simulator").to_owned();
+        let target =
+            target.strip_prefix(&self.simulator.url()).expect("the page of the simulator").to_owned();
         let mut browser = wire::Connection::open(self.simulator.address()).await?;
         let reply = browser.send(&wire::get(&target, &[])).await?;
         let place = reply.header("location").expect("sent back").to_owned();
@@ -469,8 +474,14 @@ async fn wechat_calls_and_is_believed_when_it_has_signed() -> io::Result<()> {
     shape::check(&shown, &json!({"url": "String", "token": "String", "encoding_aes_key": "String"}));
     assert_eq!((&shown["token"], &shown["encoding_aes_key"]), (&json!("****ken1"), &json!("****DEFG")));
     world.admin.post("wechat/callback_conf", &shown).await?.done();
-    world.simulator.verify_callback(&world.app.app_id).await.expect("the masks have left the secrets as they are");
-    for wrong in [json!({"token": "ab"}), json!({"token": "a b c"}), json!({"token": "abc", "encoding_aes_key": "x"})] {
+    world
+        .simulator
+        .verify_callback(&world.app.app_id)
+        .await
+        .expect("the masks have left the secrets as they are");
+    for wrong in
+        [json!({"token": "ab"}), json!({"token": "a b c"}), json!({"token": "abc", "encoding_aes_key": "x"})]
+    {
         world.admin.post("wechat/callback_conf", &wrong).await?.refused(400, "0001");
     }
 

@@ -51,7 +51,8 @@ impl World {
         };
         let key = keys::wechat_conf(tenant());
         let secrets = WechatSecrets { account: Some(account), callback: None };
-        let record = WechatConfRecord::default().with_secrets(&self.wechat.vault, &key, &secrets).expect("sealed");
+        let record =
+            WechatConfRecord::default().with_secrets(&self.wechat.vault, &key, &secrets).expect("sealed");
         let mut commit = Commit::new();
         commit.put(&key, &record).delete(&keys::wechat_loan(tenant()));
         self.wechat.storage.commit(commit).await.expect("stored");
