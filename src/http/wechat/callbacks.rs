@@ -75,7 +75,7 @@ fn refused(reason: Refused) -> ApiError {
 #[utoipa::path(
     get,
     path = "/pati_service/wechat/callback/{tenant}",
-    tag = "微信",
+    tag = "微信服务器",
     params(
         ("tenant" = String, Path, description = "租户ID"),
         ("signature" = String, Query, description = "签名"),
@@ -101,7 +101,7 @@ pub async fn verify(
 #[utoipa::path(
     post,
     path = "/pati_service/wechat/callback/{tenant}",
-    tag = "微信",
+    tag = "微信服务器",
     params(
         ("tenant" = String, Path, description = "租户ID"),
         ("signature" = String, Query, description = "签名"),
