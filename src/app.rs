@@ -13,8 +13,10 @@ use crate::metrics::Metrics;
 use crate::passwords::PasswordHasher;
 use crate::pay::Pay;
 use crate::pictures::Pictures;
+use crate::settings::H5;
 use crate::sms::{Sms, SmsError, Template};
 use crate::tokens::Tokens;
+use crate::wechat::Wechat;
 
 /// A request that waits longer than this for its turn is not looked at any more.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -53,6 +55,10 @@ pub struct App {
     pub slowed: SlowedAttempts,
     /// Where pictures are kept.
     pub pictures: Pictures,
+    /// The clinics' service accounts at WeChat.
+    pub wechat: Wechat,
+    /// Where the pages of the clinic's app are.
+    pub h5: H5,
     /// What the settings say about accounts and members.
     pub limits: Limits,
     /// What monitors are told.

@@ -35,6 +35,8 @@ use crate::settings::{OssProvider, Settings, SmsProvider};
 use crate::sms::{Sms, SmsSetupError};
 use crate::tenants::{self, TenantError};
 use crate::tokens::{KeyTooShort, Tokens};
+use crate::wechat::outgoing::OutgoingSetupError;
+use crate::wechat::{Bases, Wechat};
 
 pub use listening::edge;
 
@@ -102,6 +104,9 @@ pub enum ServeError {
     /// The way to WeChat Pay cannot be set up.
     #[error(transparent)]
     Pay(#[from] PaySetupError),
+    /// The client of WeChat cannot be set up.
+    #[error(transparent)]
+    Wechat(#[from] OutgoingSetupError),
     /// The SMS provider of the settings cannot be used.
     #[error("the provider of [sms] cannot be used")]
     SmsProvider,
@@ -208,6 +213,7 @@ pub struct Prepared {
     sms: Sms,
     metrics: Arc<Metrics>,
     pictures: Pictures,
+    wechat: Wechat,
 }
 
 impl Prepared {
@@ -241,6 +247,8 @@ impl Prepared {
             policy: settings.payment_policy(),
         };
         let pictures = pictures(settings, &storage, &vault)?;
+        let bases = Bases { api: &settings.wechat.api_base, oauth: &settings.wechat.oauth_base };
+        let wechat = Wechat::new(bases, storage.clone(), Arc::clone(&vault), Arc::clone(&clock))?;
         let settings = settings.clone();
         Ok(Self {
             settings,
@@ -255,6 +263,7 @@ impl Prepared {
             sms,
             metrics,
             pictures,
+            wechat,
         })
     }
 
@@ -295,6 +304,8 @@ impl Prepared {
             sms: self.sms,
             slowed: SlowedAttempts::at_most(MAX_SLOWED_ATTEMPTS),
             pictures: self.pictures,
+            wechat: self.wechat,
+            h5: self.settings.h5.clone(),
             limits: limits(&self.settings),
             metrics: self.metrics,
             public_url: self.settings.public_url(),

@@ -18,7 +18,8 @@ mod values;
 
 pub use load::{ConfigFile, Origin, SettingsError, variables_of_this_process};
 pub use values::{
-    BadUrl, BaseUrl, BucketName, HttpUrl, NamedZone, OssProvider, Secret, SmsProvider, Unpaid, WebOrigin,
+    BadUrl, BaseUrl, BucketName, HttpUrl, NamedZone, OssProvider, PageUrl, Secret, SmsProvider, Unpaid,
+    WebOrigin,
 };
 
 use values::{between, daily_visits, networks, tenant, time_of_day};
@@ -47,6 +48,8 @@ pub struct Settings {
     pub sms: Sms,
     /// `[wechat]`
     pub wechat: Wechat,
+    /// `[h5]`
+    pub h5: H5,
     /// `[oss]`
     pub oss: Oss,
 }
@@ -282,6 +285,21 @@ impl Default for Wechat {
     fn default() -> Self {
         Self { api_base: values::WECHAT_API, oauth_base: values::WECHAT_OAUTH, pay_base: values::WECHAT_PAY }
     }
+}
+
+/// `[h5]`: where the pages of the clinic's app are; `{tenant}` stands for the clinic's id.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct H5 {
+    /// Where patients book (预约挂号).
+    #[serde(deserialize_with = "values::optional")]
+    pub book_url: Option<PageUrl>,
+    /// The personal centre (个人中心).
+    #[serde(deserialize_with = "values::optional")]
+    pub personal_center_url: Option<PageUrl>,
+    /// Where patients ask (聊天).
+    #[serde(deserialize_with = "values::optional")]
+    pub chat_url: Option<PageUrl>,
 }
 
 /// `[oss]`: where pictures are kept.

@@ -11,11 +11,10 @@ use harness::contract;
 use harness::folder::Folder;
 use harness::import::{DEPARTMENT, ImportFile, day};
 use harness::patients::{Answer, Patient};
-use harness::pay;
-use harness::staff;
-use harness::wire;
+use harness::{pay, staff, wire};
 use pati_service::http::routes;
 use serde_json::{Value, json};
+use simulator::{App, Simulator};
 
 mod harness;
 
@@ -49,7 +48,13 @@ const VARIABLE: &[&str] = &[
     "nonce_str",
     "timestamp",
     "paySign",
+    "nonceStr",
+    "state",
+    "open_id",
 ];
+
+/// The code that WeChat gives to the browser of the document.
+const OAUTH_CODE: &str = "021aBcDe0fGhIj1kLmNo2pQrSt3uVwXy";
 
 /// The parameters that carry a code from a text message.
 const CODES: &[&str] = &["verCode", "oldVerCode", "newVerCode"];
@@ -190,6 +195,14 @@ fn clinic_file() -> ImportFile {
     file
 }
 
+/// Enters the clinic's service account, and answers a code for one of its followers.
+async fn connect_wechat(clinic: &Clinic, simulator: &Simulator) -> io::Result<String> {
+    let app = App::simulated(1);
+    let conf = json!({"app_id": app.app_id, "app_secret": app.secret, "auth_url": "h5.example.cn"});
+    staff::logged_in(clinic, "admin").await.post("wechat/conf", &conf).await?.done();
+    Ok(simulator.code_for(&app.app_id, &app.people[0].open_id).expect("a code"))
+}
+
 async fn ask(client: &mut Patient, request: &Parsed) -> io::Result<wire::Reply> {
     let headers: Vec<_> =
         request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -206,14 +219,18 @@ async fn ask(client: &mut Patient, request: &Parsed) -> io::Result<wire::Reply> 
 async fn the_document_tells_what_the_server_does() -> io::Result<()> {
     let folder = Folder::new();
     clinic::import(&folder, &clinic_file());
-    staff::add(&folder, &["--account", "boss", "--role", "admin"]);
+    staff::add(&folder, &["--account", "admin", "--role", "admin"]);
     pay::bind_open_ids(&folder);
-    let wechat = pay::simulator();
-    let settings = pay::settings(&wechat);
+    let simulator = pay::simulator();
+    let mut settings = pay::settings(&simulator);
+    settings.push(("PATI_WECHAT__API_BASE", simulator.url()));
+    settings.push(("PATI_H5__BOOK_URL", "https://h5.example.cn/{tenant}/book".to_owned()));
     let clinic = Clinic::start(&folder, &pay::borrowed(&settings));
-    staff::logged_in(&clinic, "boss").await.post("wechat/pay_conf", &pay::conf(&wechat)).await?.done();
+    staff::logged_in(&clinic, "admin").await.post("wechat/pay_conf", &pay::conf(&simulator)).await?.done();
+    let code = connect_wechat(&clinic, &simulator).await?;
     let mut client = Patient::connect(clinic.address).await?;
     let mut reader = Reader::new();
+    reader.real.insert(OAUTH_CODE.to_owned(), code);
     let mut shown = BTreeSet::new();
     for Example { line, request, reply } in examples() {
         reader.learn_codes(&request);
@@ -240,8 +257,8 @@ async fn the_document_tells_what_the_server_does() -> io::Result<()> {
     let missing: Vec<_> = routes::contract()
         .into_iter()
         .map(|route| (route.method.to_string(), format!("/pati_service{}", route.path)))
-        // The page of the patients calls none of the staff's.
-        .filter(|(method, path)| !is_managing(method, path))
+        // The page of the patients calls none of the staff's, and none of WeChat's.
+        .filter(|(method, path)| !is_of_others(method, path))
         .filter(|(method, path)| !shown.iter().any(|(known, shown)| known == method && fits(path, shown)))
         .collect();
     assert!(missing.is_empty(), "docs/h5.md does not show {missing:?}");
@@ -249,10 +266,10 @@ async fn the_document_tells_what_the_server_does() -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a route is for the staff, by its description.
-fn is_managing(method: &str, path: &str) -> bool {
+/// Whether a route is for the staff or for WeChat, by its description.
+fn is_of_others(method: &str, path: &str) -> bool {
     let operation = &contract::described()[&(method.to_owned(), path.to_owned())];
-    operation["tags"][0].as_str().is_some_and(|tag| tag.starts_with("管理"))
+    operation["tags"][0].as_str().is_some_and(|tag| tag.starts_with("管理") || tag == "微信服务器")
 }
 
 /// Whether a path has the form of a route, which may end in a parameter.

@@ -148,6 +148,8 @@ fn a_bad_value_is_refused_by_name_and_reason() {
         ("oss", "bucket = 'Clinic'", "bucket", "name of a bucket"),
         ("oss", "access_key_secret = 'hunter2'", "access_key_secret", "unknown field"),
         ("wechat", "api_base = ''", "api_base", "http"),
+        ("h5", "book_url = 'h5.example.cn/{tenant}'", "book_url", "http"),
+        ("h5", "chat_url = 'https://a:b@h5.example.cn/{tenant}'", "chat_url", "password"),
     ] {
         let (origin, refused, why) = refusal(&format!("[{section}]\n{line}"), &[]);
         assert!(matches!(&origin, Origin::File(path) if path.ends_with("config.toml")), "{origin:?}");

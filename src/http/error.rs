@@ -165,6 +165,16 @@ pub enum ErrorCode {
     FileTypeRefused,
     /// The file is larger than allowed.
     FileTooLarge,
+    /// The clinic has entered no service account (公众号).
+    WechatNotConfigured,
+    /// The page does not lie on the clinic's domain at WeChat.
+    WechatDomainOther,
+    /// The authorisation by WeChat (网页授权) was used, is too old, or was another's.
+    WechatCodeVoid,
+    /// The page was opened in WeChat's reduced mode (快照页), in which nobody is themselves.
+    WechatSnapshot,
+    /// WeChat refused, for a reason that lies in the settings of the service account.
+    WechatRefused,
     /// The server can read but not write at the moment, for want of space.
     ReadOnly,
     /// Perhaps written, perhaps not: the client asks again and gets the answer.
@@ -173,6 +183,8 @@ pub enum ErrorCode {
     SmsFailed,
     /// WeChat Pay did not answer.
     PayUnanswered,
+    /// WeChat failed or did not answer.
+    WechatFailed,
     /// Our fault.
     Internal,
 }
@@ -283,10 +295,16 @@ pub const TABLE: [Row; E::Internal as usize + 1] = [
     row(E::LabelLimit,          "403008", 409, "分组或标签数量已达上限，请删除不用的后重试", Never),
     row(E::FileTypeRefused,     "404001", 409, "不支持该文件类型，请选择JPG、PNG、GIF或WebP图片", Never),
     row(E::FileTooLarge,        "404002", 409, "文件过大，请压缩后重试", Never),
+    row(E::WechatNotConfigured, "404003", 409, "诊所尚未开通微信公众号服务，请联系诊所", Never),
+    row(E::WechatDomainOther,   "404004", 409, "该网页不在诊所的授权域名下，请从诊所公众号重新进入", Never),
+    row(E::WechatCodeVoid,      "404005", 409, "微信授权已失效，请重新授权", Never),
+    row(E::WechatSnapshot,      "404006", 409, "请先点击页面下方的“使用完整服务”，再重新授权", Never),
+    row(E::WechatRefused,       "404007", 409, "微信拒绝了该操作，请管理员核对公众号配置", Never),
     row(E::ReadOnly,            "0503",   503, "系统暂时只能查询，请稍后重试", AfterSeconds(60)),
     row(E::OutcomeUnknown,      "0503",   503, "结果未知，请重试", AfterSeconds(2)),
     row(E::SmsFailed,           "0502",   502, "短信发送失败，请稍后重试", Never),
     row(E::PayUnanswered,       "0502",   502, "微信支付暂无响应，请稍后重试", Never),
+    row(E::WechatFailed,        "0502",   502, "微信暂时没有响应，请稍后重试", Never),
     row(E::Internal,            "0099",   500, "系统出错，请稍后重试或联系诊所（编号{编号}）", Never),
 ];
 

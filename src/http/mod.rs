@@ -38,3 +38,4 @@ mod slot_grids;
 pub mod staff;
 pub mod templates;
 pub mod timetable;
+pub mod wechat;

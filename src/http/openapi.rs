@@ -20,7 +20,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use super::error::{ApiError, Retry, Row, TABLE};
 use super::{
     accounts, barcodes, bookings, clinic_info, departments, doctors, front_desk, health, members, patients,
-    payments, pictures, profile, schedules, staff, templates, timetable,
+    payments, pictures, profile, schedules, staff, templates, timetable, wechat,
 };
 
 /// A success in JSON.
@@ -163,8 +163,26 @@ struct Failure {
         front_desk::bans::lift,
         front_desk::statistics::show,
 
+        // WeChat.
+        wechat::conf::show,
+        wechat::conf::save,
+        wechat::conf::show_callback,
+        wechat::conf::save_callback,
+        wechat::menu::show,
+        wechat::templates::chosen,
+        wechat::templates::choose,
+        wechat::templates::list,
+        wechat::auth_file::upload,
+        wechat::auth_file::download,
+        wechat::pages::sign,
+        wechat::oauth::begin,
+        wechat::oauth::login,
+        wechat::callbacks::verify,
+        wechat::callbacks::receive,
+
         pictures::post_object::post_object,
         pictures::show,
+        wechat::auth_file::show,
         health::health,
         health::ready,
     ),

@@ -314,6 +314,15 @@ impl FromRequest for Params {
     }
 }
 
+/// The whole body of a request as it came, for what is no JSON.
+///
+/// # Errors
+/// 0413 and 0408 as for every body.
+pub(super) async fn raw_body(request: &HttpRequest, payload: dev::Payload) -> Result<Bytes, ApiError> {
+    let BodyWithin(limit) = BodyWithin::of(request);
+    timeout(limit, read_body(payload)).await.map_err(|_| ErrorCode::BodyTooSlow)?
+}
+
 /// Whether the body may be JSON by its content type: `application/json` with any parameters, or none at all.
 fn declares_json(request: &HttpRequest) -> bool {
     let Some(value) = request.headers().get(CONTENT_TYPE) else {

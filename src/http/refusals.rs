@@ -5,6 +5,7 @@ use storage::{CommitError, NotCommitted, Seq, SequenceError};
 
 use super::error::{ApiError, ErrorCode};
 use crate::passwords::PasswordError;
+use crate::wechat::WechatError;
 
 /// How often something is decided anew because others changed what it was decided on. Whoever loses so many
 /// races is told that the server is busy.
@@ -96,6 +97,19 @@ impl From<PasswordError> for ApiError {
         match error {
             PasswordError::Busy => ErrorCode::Busy.into(),
             PasswordError::Failed(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<WechatError> for ApiError {
+    fn from(error: WechatError) -> Self {
+        match error {
+            WechatError::NotConfigured => ErrorCode::WechatNotConfigured.into(),
+            WechatError::Call(_) | WechatError::Suspended => ErrorCode::WechatFailed.into(),
+            WechatError::Refused(_) => ErrorCode::WechatRefused.into(),
+            WechatError::Commit(error) => error.into(),
+            WechatError::Contended => ErrorCode::Busy.into(),
+            WechatError::Read(_) | WechatError::Seal(_) => Self::internal(error),
         }
     }
 }

@@ -6,7 +6,7 @@ use actix_web::{FromRequest, Handler, Resource, Responder, Route};
 
 use super::{
     accounts, barcodes, bookings, clinic_info, departments, doctors, front_desk, health, members, openapi,
-    patients, payments, pictures, profile, schedules, staff, templates, timetable,
+    patients, payments, pictures, profile, schedules, staff, templates, timetable, wechat,
 };
 
 /// A method on a path, and its handler.
@@ -30,6 +30,7 @@ pub fn all(config: &mut ServiceConfig) {
     config.service(web::scope("/api/pati_service").configure(|config| serve(config, contract())));
     config.configure(openapi::browse);
     config.configure(pictures::store);
+    config.configure(wechat::auth_file::at_the_root);
     config.configure(probes);
 }
 
@@ -152,6 +153,23 @@ pub fn contract() -> Vec<Endpoint> {
         get("/manager_service/bans", front_desk::bans::list),
         post("/manager_service/ban/lift", front_desk::bans::lift),
         get("/manager_service/statistics", front_desk::statistics::show),
+
+        // WeChat.
+        get("/wechat/conf", wechat::conf::show),
+        post("/wechat/conf", wechat::conf::save),
+        get("/wechat/callback_conf", wechat::conf::show_callback),
+        post("/wechat/callback_conf", wechat::conf::save_callback),
+        get("/wechat/menu_url", wechat::menu::show),
+        get("/wechat/template_id", wechat::templates::chosen),
+        post("/wechat/template_id", wechat::templates::choose),
+        get("/wechat/templates", wechat::templates::list),
+        post("/wechat/auth_file/upload", wechat::auth_file::upload),
+        get("/wechat/auth_file/download", wechat::auth_file::download),
+        post("/wx/jsapi/signature", wechat::pages::sign),
+        get("/wechat/oauth/url", wechat::oauth::begin),
+        post("/wechat/oauth/login", wechat::oauth::login),
+        get("/wechat/callback/{tenant}", wechat::callbacks::verify),
+        post("/wechat/callback/{tenant}", wechat::callbacks::receive),
     ]
 }
 

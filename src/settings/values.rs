@@ -86,6 +86,33 @@ impl BaseUrl {
     }
 }
 
+/// The address of a page, in which `{tenant}` stands for the id of a clinic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageUrl(String);
+
+impl PageUrl {
+    /// Reads an address.
+    ///
+    /// # Errors
+    /// Tell what it has to be once a clinic's id is in it.
+    pub fn parse(text: &str) -> Result<Self, BadUrl> {
+        let page = Self(text.to_owned());
+        parse_url(&page.of(FIRST_TENANT))?;
+        Ok(page)
+    }
+
+    /// The page of this clinic.
+    pub fn of(&self, tenant: TenantId) -> String {
+        self.0.replace("{tenant}", &tenant.to_string())
+    }
+}
+
+impl<'de> Deserialize<'de> for PageUrl {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(value)?).map_err(D::Error::custom)
+    }
+}
+
 /// The origin of a web page as browsers write it: scheme, host, and the port unless it is the scheme's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebOrigin(String);

@@ -18,6 +18,7 @@ mod staff;
 mod templates;
 #[cfg(test)]
 mod tests;
+mod wechat;
 
 use std::ops::RangeInclusive;
 
@@ -44,8 +45,8 @@ pub use parts::{
     session_parts, slot_parts, tenant_id, user_id, visit_parts,
 };
 pub use payments::{
-    ledger, ledger_day, ledger_day_parts, ledger_days, open_id, orders_of_booking, pay_conf, pay_job,
-    pay_job_order, pay_jobs, pay_order, pay_order_no, pay_orders, refund,
+    ledger, ledger_day, ledger_day_parts, ledger_days, orders_of_booking, pay_conf, pay_job, pay_job_order,
+    pay_jobs, pay_order, pay_order_no, pay_orders, refund,
 };
 pub use planning::{
     notification, notification_key, notifications, opening, schedule_note, schedule_note_key,
@@ -59,6 +60,7 @@ pub use staff::{
 pub use templates::{
     day_exception, day_exceptions, exception_id, schedules_generated, template, template_id, templates,
 };
+pub use wechat::{follower, oauth, open_id, wechat_conf, wechat_loan};
 
 /// The tenant of what belongs to no clinic.
 const NO_TENANT: u64 = 0;

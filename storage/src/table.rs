@@ -86,13 +86,21 @@ pub enum Table {
     PayJob = 40,
     /// How a clinic is paid through WeChat.
     PayConf = 41,
-    /// Who an account is to WeChat.
-    OpenId = 42,
+    /// How a clinic is connected with its service account (公众号).
+    WechatConf = 42,
+    /// What WeChat has lent that account.
+    WechatLoan = 43,
+    /// Whom the service account knows.
+    Follower = 44,
+    /// Who an account is to the service account.
+    OpenId = 45,
+    /// Authorisations by WeChat (网页授权) that have begun.
+    Oauth = 46,
 }
 
 impl Table {
     /// Every table, by ascending tag.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 46] = [
         Self::Meta,
         Self::Tenant,
         Self::Department,
@@ -134,7 +142,11 @@ impl Table {
         Self::Refund,
         Self::PayJob,
         Self::PayConf,
+        Self::WechatConf,
+        Self::WechatLoan,
+        Self::Follower,
         Self::OpenId,
+        Self::Oauth,
     ];
 
     /// The byte that stands for this table in keys.
@@ -194,7 +206,11 @@ impl Table {
             Self::Refund => "refund",
             Self::PayJob => "pay_job",
             Self::PayConf => "pay_conf",
+            Self::WechatConf => "wechat_conf",
+            Self::WechatLoan => "wechat_loan",
+            Self::Follower => "follower",
             Self::OpenId => "open_id",
+            Self::Oauth => "oauth",
         }
     }
 
@@ -217,6 +233,7 @@ impl Table {
             | Self::Ledger
             | Self::LedgerDay
             | Self::Refund
+            | Self::Follower
             | Self::OpenId => false,
             Self::Meta
             | Self::Tenant
@@ -243,7 +260,10 @@ impl Table {
             | Self::DayException
             | Self::Opening
             | Self::PayJob
-            | Self::PayConf => true,
+            | Self::PayConf
+            | Self::WechatConf
+            | Self::WechatLoan
+            | Self::Oauth => true,
         }
     }
 }

@@ -19,7 +19,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use bincode::{Decode, Encode};
-use domain::{AccountName, IdNumber, Phone, TenantId};
+use domain::{AccountName, IdNumber, OpenId, Phone, TenantId};
 
 use crate::keys::RawKey;
 use crate::record::{Unreadable, encode_v1, read_v1};
@@ -291,6 +291,12 @@ impl Vault {
     #[must_use]
     pub fn blind_account(&self, tenant: TenantId, account: &AccountName) -> Blind {
         self.blind(&format!("staff/{tenant}"), account.as_str())
+    }
+
+    /// The blind of somebody's open id, which stands for them at one service account only.
+    #[must_use]
+    pub fn blind_open_id(&self, tenant: TenantId, open_id: &OpenId) -> Blind {
+        self.blind(&format!("open_id/{tenant}"), open_id.as_str())
     }
 
     /// Tells these keys from all others. Stored with the data and compared at start.

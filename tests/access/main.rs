@@ -23,7 +23,7 @@ mod world;
 /// its owner, when the tenant of the header was not compared with that of the token, and when `Admin` admitted the desk.
 #[tokio::test]
 async fn every_route_is_for_whom_it_is_for() -> io::Result<()> {
-    let table = || [rows::PATIENTS, rows::STAFF].into_iter().flatten();
+    let table = || [rows::PATIENTS, rows::STAFF, rows::WECHAT].into_iter().flatten();
     let served: BTreeSet<_> =
         routes::contract().iter().map(|route| (route.method.to_string(), route.path.to_owned())).collect();
     let rows: BTreeSet<_> = table().map(|row| (row.method.to_owned(), row.path.to_owned())).collect();

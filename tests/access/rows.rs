@@ -97,6 +97,12 @@ pub struct Ids {
     pub pay_conf: Value,
     /// The session in which the booking can be paid.
     pub prepay: String,
+    /// The clinic's service account at WeChat.
+    pub app_id: String,
+    pub app_secret: String,
+    /// What the owner's browser came back from WeChat with.
+    pub oauth_code: String,
+    pub oauth_state: String,
 }
 
 #[rustfmt::skip]
@@ -215,6 +221,29 @@ pub const STAFF: &[Row] = &[
     named("POST", "/manager_service/ban/lift", Who::Desk, |ids| body(json!({"pati_id": ids.desk_patient}))),
     row("GET", "/manager_service/statistics", Who::Staff, |_| query(String::new())),
 ];
+
+#[rustfmt::skip]
+pub const WECHAT: &[Row] = &[
+    row("POST", "/wechat/conf", Who::Admin, |ids| body(json!({"app_id": ids.app_id, "app_secret": ids.app_secret, "auth_url": "127.0.0.1"}))),
+    row("GET", "/wechat/conf", Who::Admin, |_| query(String::new())),
+    row("POST", "/wechat/callback_conf", Who::Admin, |_| body(json!({"token": "test"}))),
+    row("GET", "/wechat/callback_conf", Who::Admin, |_| query(String::new())),
+    row("GET", "/wechat/menu_url", Who::LoggedIn, |_| query(String::new())),
+    row("POST", "/wechat/template_id", Who::Admin, |_| body(json!({"wech_temp_type": 1, "wech_temp_id": "a"}))),
+    row("GET", "/wechat/template_id", Who::Admin, |_| query(String::new())),
+    row("GET", "/wechat/templates", Who::Admin, |_| query(String::new())),
+    row("POST", "/wechat/auth_file/upload", Who::Admin, |_| body(json!("abcdEFGH12345678"))),
+    Row { is_file: true, ..row("GET", "/wechat/auth_file/download", Who::Admin, |_| query(String::new())) },
+    row("POST", "/wx/jsapi/signature", Who::Anyone, |_| body(json!({"url": "http://127.0.0.1/"}))),
+    row("GET", "/wechat/oauth/url", Who::Patient, |_| query("redirect_uri=http://127.0.0.1/".to_owned())),
+    row("POST", "/wechat/oauth/login", Who::Patient, |ids| body(json!({"code": ids.oauth_code, "state": ids.oauth_state}))),
+    // Whoever knows the token has signed them.
+    Row { is_file: true, ..row("GET", "/wechat/callback/{tenant}", Who::Anyone, |_| Call { target: format!("1?{SIGNED}&echostr=1"), body: Value::Null }) },
+    Row { is_file: true, ..row("POST", "/wechat/callback/{tenant}", Who::Anyone, |_| Call { target: format!("1?{SIGNED}"), body: json!("<xml><MsgType>text</MsgType></xml>") }) },
+];
+
+/// What WeChat signs with the token `test`.
+const SIGNED: &str = "signature=f21891de399b4e33a1a93c9a7b8a8fffb5a443ff&timestamp=1410685589&nonce=test";
 
 pub const fn row(method: &'static str, path: &'static str, who: Who, call: fn(&Ids) -> Call) -> Row {
     Row { method, path, who, call, owned: false, caller: Caller::Owner, is_file: false }

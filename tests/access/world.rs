@@ -3,7 +3,7 @@
 use std::io;
 
 use serde_json::{Value, json};
-use simulator::Simulator;
+use simulator::{App, Simulator};
 
 use crate::harness::clinic::{self, Clinic};
 use crate::harness::folder::Folder;
@@ -63,7 +63,9 @@ impl World {
         staff::add(folder, &["--tenant", "2", "--account", "admin", "--role", "admin"]);
         pay::bind_open_ids(folder);
         let wechat = pay::simulator();
-        let settings = pay::settings(&wechat);
+        let app = App::simulated(1);
+        let mut settings = pay::settings(&wechat);
+        settings.push(("PATI_WECHAT__API_BASE", wechat.url()));
         let clinic = Clinic::start(folder, &pay::borrowed(&settings));
         let mut client = Patient::connect(clinic.address).await?;
         let mut owner = Patient::registered(&clinic, 1).await;
@@ -104,6 +106,10 @@ impl World {
             colleague,
             pay_conf: pay::conf(&wechat),
             prepay: String::new(),
+            app_id: app.app_id,
+            app_secret: app.secret,
+            oauth_code: "nonsense".to_owned(),
+            oauth_state: "nonsense".to_owned(),
         };
         let admin = staff::token(&clinic, 1, "admin").await;
         let doctor = staff::token(&clinic, 1, "doctor").await;
@@ -137,7 +143,8 @@ impl World {
         };
         let request = match row.method {
             "GET" => wire::get(&path, headers),
-            _ => wire::post(&path, headers, &body.to_string()),
+            // A text stands for itself: it is no JSON.
+            _ => wire::post(&path, headers, &body.as_str().map_or_else(|| body.to_string(), str::to_owned)),
         };
         let reply = self.client.raw(&request).await?;
         if row.is_file && reply.status == 200 {
@@ -174,6 +181,15 @@ impl World {
                 let new = wire::get(&format!("{target}new&phone={}", self.ids.phone), &leaver);
                 Answer::of(self.client.raw(&new).await?)?.done();
                 self.ids.code = self.clinic.code_for(&self.ids.phone);
+            }
+            "/wechat/oauth/login" => {
+                let owner = [("token", self.owner.as_str())];
+                let target = "/pati_service/wechat/oauth/url?redirect_uri=http://127.0.0.1/";
+                let begun = Answer::of(self.client.raw(&wire::get(target, &owner)).await?)?.data();
+                self.ids.oauth_state = begun["state"].as_str().expect("a state").to_owned();
+                let person = App::simulated(1).people[0].open_id.clone();
+                let code = self.wechat.code_for(&self.ids.app_id, &person);
+                self.ids.oauth_code = code.expect("a code");
             }
             _ => {}
         }

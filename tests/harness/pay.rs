@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use domain::{Charge, Date, Movement, OpenId, OrderState, UserId};
+use domain::{Charge, Date, Movement, OpenId, OrderState, Timestamp, UserId};
 use serde_json::{Value, json};
 use simulator::{App, Clock, Deliveries, Merchant, Options, Person, Simulator};
-use storage::records::{BookingOwner, BoundOpenId, OpenIdRecord};
+use storage::records::{BookingOwner, OpenIdRecord, WechatIdentity};
 use storage::{OsRandom, Scan, Storage, Vault, keys};
 
 use super::folder::Folder;
@@ -83,8 +83,11 @@ pub fn bind_open_ids(folder: &Folder) {
         for (number, open_id) in (FIRST_ACCOUNT..).zip(OPEN_IDS) {
             let key = keys::open_id(store::tenant(), UserId::new(number).expect("an id"));
             let open_id = OpenId::parse(open_id).expect("an open id");
-            let bound = BoundOpenId { app_id: app_id(), open_id };
-            commit.put(&key, &OpenIdRecord::seal(&vault, &key, &bound).expect("sealed"));
+            let bound = WechatIdentity { app_id: app_id(), open_id };
+            commit.put(
+                &key,
+                &OpenIdRecord::seal(&vault, &key, &bound, Timestamp::from_millis(0)).expect("sealed"),
+            );
         }
     });
 }

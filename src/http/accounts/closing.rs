@@ -1,6 +1,6 @@
 //! Closing an account (注销). Ours, not the contract's: 个人信息保护法 (2021) §47 gives everyone the right to be erased.
 //!
-//! Erased are the account with its phone, its picture, its sessions and its list of members, and the files of
+//! Erased are the account with its phone, its picture, its open id, its sessions and its list of members, and the files of
 //! patients that only it refers to and the clinic has never seen. Every other file is the clinic's medical record,
 //! which it has to keep; bookings hold nothing but ids, and stay too. What is erased leaves the journal when it is
 //! folded next.
@@ -25,6 +25,7 @@ use crate::http::openapi::Done;
 use crate::http::params::Params;
 use crate::http::pictures;
 use crate::http::refusals::{MAX_TRIES, Outcome, outcome};
+use crate::http::wechat;
 use crate::passwords::Password;
 
 #[cfg(test)]
@@ -113,6 +114,7 @@ async fn erasure(app: &App, patient: Patient, account: &Account) -> Result<Erasu
         patients.push(erased);
     }
     end_sessions(app, tenant, account, Ended::All, &mut commit)?;
+    wechat::oauth::forget(app, patient, &mut commit)?;
     commit.delete(&phone_key(app, tenant, &account.personal.phone));
     commit.delete(&keys::open_id(tenant, patient.user));
     commit.require_version(&account.key, account.version).delete(&account.key);

@@ -23,8 +23,10 @@ use crate::passwords::{Password, PasswordHasher};
 use crate::pay::Pay;
 use crate::pay::client::PayClient;
 use crate::pictures::{AccessKey, Pictures};
+use crate::settings::{BaseUrl, H5};
 use crate::sms::{Sms, VerificationCode};
 use crate::tokens::{Subject, Tokens};
+use crate::wechat::{Bases, Wechat};
 
 /// The password of every account here.
 pub(in crate::http) const PASSWORD: &str = "correct horse";
@@ -145,6 +147,11 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
         on_broken: Box::new(|error| panic!("broken: {error}")),
     });
     let patients = PatientIndex::hydrate(storage.clone(), Arc::clone(&vault)).expect("a new store");
+    // Nobody can reach it either.
+    let nowhere = BaseUrl::parse("http://127.0.0.1:1").expect("a base");
+    let bases = Bases { api: &nowhere, oauth: &nowhere };
+    let wechat =
+        Wechat::new(bases, storage.clone(), Arc::clone(&vault), Arc::clone(&clock)).expect("a client");
     App {
         default_tenant: tenant(),
         clock,
@@ -166,6 +173,8 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
         sms: Sms::webhook("http://127.0.0.1:1/").expect("a client"),
         slowed: SlowedAttempts::at_most(1),
         pictures: Pictures::aliyun("https://oss.test", "clinic", AccessKey::new("id", b"secret"), 1024),
+        wechat,
+        h5: H5::default(),
         limits: Limits {
             token_ttl: Duration::from_secs(600),
             staff_token_ttl: Duration::from_secs(300),

@@ -2,13 +2,13 @@
 
 use std::ops::RangeInclusive;
 
-use domain::{BookingId, Date, Movement, OutTradeNo, RefundNo, TenantId, TransactionId, UserId};
+use domain::{BookingId, Date, Movement, OutTradeNo, RefundNo, TenantId, TransactionId};
 
 use super::parts::Components;
 use super::{Key, KeyRange, NO_TENANT, RawKey, day, id, of};
 use crate::records::{
-    BookingOrdersRecord, LedgerDayRecord, LedgerRecord, OpenIdRecord, PayConfRecord, PayJobRecord,
-    PayOrderRecord, RefundRecord,
+    BookingOrdersRecord, LedgerDayRecord, LedgerRecord, PayConfRecord, PayJobRecord, PayOrderRecord,
+    RefundRecord,
 };
 use crate::table::Table;
 
@@ -77,12 +77,6 @@ pub fn pay_jobs(tenant: TenantId) -> KeyRange<PayJobRecord> {
 #[must_use]
 pub fn pay_conf(tenant: TenantId) -> Key<PayConfRecord> {
     Key::new(of(tenant, Table::PayConf))
-}
-
-/// Who an account is to WeChat.
-#[must_use]
-pub fn open_id(tenant: TenantId, user: UserId) -> Key<OpenIdRecord> {
-    Key::new(of(tenant, Table::OpenId).with(id(user.get())))
 }
 
 const RECEIVED: u8 = 0;

@@ -111,7 +111,11 @@ fn every_table(tenant: TenantId) -> Vec<RawKey> {
         *refund(RefundNo::new(tenant, MAX_PAY_NUMBER).unwrap()).raw(),
         *pay_job(OutTradeNo::new(tenant, MAX_PAY_NUMBER).unwrap()).raw(),
         *pay_conf(tenant).raw(),
+        *wechat_conf(tenant).raw(),
+        *wechat_loan(tenant).raw(),
+        *follower(tenant, &blind(255)).raw(),
         *open_id(tenant, user).raw(),
+        *oauth(tenant, user).raw(),
     ]
 }
 

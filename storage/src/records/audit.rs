@@ -155,11 +155,19 @@ pub enum Action {
     PayConfRead = 41,
     /// Changed how the clinic is paid through WeChat.
     PayConfChanged = 42,
+    /// Changed how the clinic is connected with its service account.
+    WechatConfChanged = 43,
+    /// Chose a template of WeChat for a type of message.
+    WechatTemplateChanged = 44,
+    /// Uploaded the file by which WeChat checks the domain.
+    WechatAuthFileUploaded = 45,
+    /// Changed how WeChat's messages to the server are signed.
+    WechatCallbackChanged = 46,
 }
 
 impl Action {
     /// Every action, by ascending number.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 46] = [
         Self::Login,
         Self::LoginFailed,
         Self::Logout,
@@ -202,6 +210,10 @@ impl Action {
         Self::NotificationsListed,
         Self::PayConfRead,
         Self::PayConfChanged,
+        Self::WechatConfChanged,
+        Self::WechatTemplateChanged,
+        Self::WechatAuthFileUploaded,
+        Self::WechatCallbackChanged,
     ];
 
     /// The action as it stands in stored rows.
@@ -265,6 +277,10 @@ impl Action {
             Self::NotificationsListed => "notifications_listed",
             Self::PayConfRead => "pay_conf_read",
             Self::PayConfChanged => "pay_conf_changed",
+            Self::WechatConfChanged => "wechat_conf_changed",
+            Self::WechatTemplateChanged => "wechat_template_changed",
+            Self::WechatAuthFileUploaded => "wechat_auth_file_uploaded",
+            Self::WechatCallbackChanged => "wechat_callback_changed",
         }
     }
 
@@ -292,7 +308,11 @@ impl Action {
             | Self::BansListed
             | Self::NotificationsListed
             | Self::PayConfRead
-            | Self::PayConfChanged => ObjectKind::Nothing,
+            | Self::PayConfChanged
+            | Self::WechatConfChanged
+            | Self::WechatTemplateChanged
+            | Self::WechatAuthFileUploaded
+            | Self::WechatCallbackChanged => ObjectKind::Nothing,
             Self::PatientRead | Self::PatientAdded | Self::PatientChanged | Self::BanLifted => {
                 ObjectKind::Patient
             }

@@ -31,6 +31,7 @@ mod sequences;
 mod staff;
 mod templates;
 mod uploads;
+mod wechat;
 
 #[cfg(test)]
 mod golden;
@@ -50,7 +51,7 @@ pub use notifications::{NotificationKind, NotificationRecord};
 pub use openings::OpeningRecord;
 pub use patient_files::{MAX_LABELS_OF_PATIENT, PatientFileRecord, PatientNotes};
 pub use patients::{Certificate, IdnoRecord, Miss, NoShowRecord, PatientPersonal, PatientRecord};
-pub use pay_conf::{BoundOpenId, OpenIdRecord, PayConfRecord, PayIdentity, PaySecrets};
+pub use pay_conf::{PayConfRecord, PayIdentity, PaySecrets};
 pub use payments::{BookingOrdersRecord, PayJobRecord, PayOrderRecord};
 pub use schedule_notes::{ScheduleChange, ScheduleNoteRecord};
 pub use schedules::{BookedBefore, ScheduleAtRecord, ScheduleRecord};
@@ -58,6 +59,10 @@ pub use sequences::SequenceRecord;
 pub use staff::{StaffAccountRecord, StaffPersonal, StaffRecord, StaffSessionRecord, StaffStanding};
 pub use templates::{DayExceptionRecord, TemplateRecord};
 pub use uploads::UploadRecord;
+pub use wechat::{
+    FollowerRecord, Following, OauthRecord, OpenIdRecord, WechatAccount, WechatCallback, WechatConfRecord,
+    WechatIdentity, WechatLoan, WechatLoanRecord, WechatLoans, WechatSecrets,
+};
 
 use domain::{Date, Timestamp};
 

@@ -1,9 +1,7 @@
 //! What a clinic needs to be paid through WeChat, and who its patients are to WeChat.
 
 use bincode::{Decode, Encode};
-use domain::OpenId;
 
-use super::possible;
 use crate::keys::Key;
 use crate::record::{Impossible, Record, RecordError, decode_v1, encode_v1};
 use crate::table::Table;
@@ -121,77 +119,5 @@ impl Record for PayConfRecord {
 
     fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
         decode_v1::<Self, StoredPayConf>(bytes)
-    }
-}
-
-/// Who an account is to WeChat. Sealed: it leads to a person.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenIdRecord(Sealed);
-
-/// The open id of an account, and the official account that knows it by that.
-#[derive(Clone, PartialEq, Eq)]
-pub struct BoundOpenId {
-    /// The official account (公众号).
-    pub app_id: String,
-    /// Who the account is to it.
-    pub open_id: OpenId,
-}
-
-/// Whose it is does not show.
-impl std::fmt::Debug for BoundOpenId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("BoundOpenId")
-    }
-}
-
-#[derive(Encode, Decode)]
-struct StoredOpenId {
-    app_id: String,
-    open_id: String,
-}
-
-impl OpenIdRecord {
-    /// The record of an open id, under the `key` of the account.
-    ///
-    /// # Errors
-    /// No randomness to seal with.
-    pub fn seal(vault: &Vault, key: &Key<Self>, bound: &BoundOpenId) -> Result<Self, SealError> {
-        let (app_id, open_id) = (bound.app_id.clone(), bound.open_id.as_str().to_owned());
-        Ok(Self(vault.seal_v1(key.raw(), &StoredOpenId { app_id, open_id })?))
-    }
-
-    /// Opens the record read from `key`.
-    ///
-    /// # Errors
-    /// It was sealed for another record or with another key, or holds what is no open id.
-    pub fn open(&self, vault: &Vault, key: &Key<Self>) -> Result<BoundOpenId, SealError> {
-        let stored: StoredOpenId = vault.unseal_v1(key.raw(), &self.0)?;
-        let open_id = possible(OpenId::parse(&stored.open_id), "open id")?;
-        Ok(BoundOpenId { app_id: stored.app_id, open_id })
-    }
-}
-
-#[derive(Encode, Decode)]
-struct StoredBinding {
-    bound: Sealed,
-}
-
-impl TryFrom<StoredBinding> for OpenIdRecord {
-    type Error = Impossible;
-
-    fn try_from(stored: StoredBinding) -> Result<Self, Impossible> {
-        Ok(Self(stored.bound))
-    }
-}
-
-impl Record for OpenIdRecord {
-    const TABLE: Table = Table::OpenId;
-
-    fn encode(&self) -> Vec<u8> {
-        encode_v1(&StoredBinding { bound: self.0.clone() })
-    }
-
-    fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
-        decode_v1::<Self, StoredBinding>(bytes)
     }
 }

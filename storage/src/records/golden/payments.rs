@@ -175,7 +175,6 @@ pub(super) fn payment_tables() -> Vec<Table> {
         ),
         holds(&PayJobRecord { due_at: at(8), attempts: 300 }, "00fd1050e25344030000fb2c01"),
         holds(&pay_conf(), "003d01404142434445464748494a4be2a2830e0b11aa4188835e78bb3441122f870619977e4a7a5a6a63c8ba119be814a64514754714a9003f32c0e6d91073037778310231390235410d5055425f4b45595f49445f30311a2d2d2d2d2d424547494e205055424c4943204b45592d2d2d2d2d"),
-        holds(&open_id(), "003f01404142434445464748494a4be2bad95b1720e856bd822f43d611521136991f6ec74d6d12267e34abfd448888ae673cb30d91713f7d4788479fb1a8354fcb"),
     ]);
     tables
 }
@@ -196,23 +195,12 @@ fn pay_conf() -> PayConfRecord {
     PayConfRecord::seal(&vault, &keys::pay_conf(tenant()), &secrets(), open).unwrap()
 }
 
-fn bound() -> BoundOpenId {
-    BoundOpenId { app_id: "wx1".to_owned(), open_id: order().payer }
-}
-
-fn open_id() -> OpenIdRecord {
-    let (_folder, vault) = fixed_vault();
-    OpenIdRecord::seal(&vault, &keys::open_id(tenant(), user()), &bound()).unwrap()
-}
-
 #[test]
-fn the_keys_of_a_merchant_and_open_ids_open_in_their_own_place_only() {
+fn the_keys_of_a_merchant_open_in_their_own_place_only() {
     let (_folder, vault) = fixed_vault();
     let other = TenantId::new(999).unwrap();
     assert_eq!(pay_conf().open(&vault, &keys::pay_conf(tenant())), Ok(secrets()));
     assert_eq!(pay_conf().open(&vault, &keys::pay_conf(other)), Err(SealError::Refused));
-    assert_eq!(open_id().open(&vault, &keys::open_id(tenant(), user())), Ok(bound()));
-    assert_eq!(open_id().open(&vault, &keys::open_id(other, user())), Err(SealError::Refused));
     let bytes = pay_conf().encode();
     assert!(!bytes.windows(11).any(|window| window == b"PRIVATE KEY"), "a key is in the bytes");
 }
