@@ -65,8 +65,8 @@ async fn notifications(desk: &mut Patient, query: &str) -> io::Result<Vec<Value>
 fn new_schedule() -> Value {
     json!({
         "department_id": DEPARTMENT.to_string(), "doctor_id": "2003", "date": day(3).to_string(), "period": "AM",
-        "type": 1, "fee": 35.5, "location": "二楼", "start": "08:00", "end": "09:00", "every_minutes": 15,
-        "desk_only_slots": 1
+        "type": 1, "fee": 35.5, "location": "二楼", "start": "08:00", "end": "09:00", "interval_minutes": 15,
+        "desk_only": 1
     })
 }
 
@@ -166,7 +166,8 @@ async fn an_empty_schedule_changes_and_is_booked_as_it_is_then() -> io::Result<(
     let mut patient = Patient::registered(&world.clinic, 1).await;
     let member = patient.add_member(1).await;
     patient.presubmit(3001, 5).await?.data();
-    let changed = with(new_schedule(), &json!({"schedule_id": "3001", "count": 2, "every_minutes": null}));
+    let changed =
+        with(new_schedule(), &json!({"schedule_id": "3001", "slot_count": 2, "interval_minutes": null}));
     for _ in 0..2 {
         assert_eq!(told(&mut world.desk, "", changed.clone()).await?.data(), json!({"schedule_id": "3001"}));
     }
@@ -300,8 +301,8 @@ async fn hostile_values_are_refused_and_change_nothing() -> io::Result<()> {
         ("", with(new_schedule(), &json!({"fee": [1]}))),
         ("", with(new_schedule(), &json!({"location": long}))),
         ("", with(new_schedule(), &json!({"location": "a\u{0}b"}))),
-        ("", with(new_schedule(), &json!({"count": 3}))),
-        ("", with(new_schedule(), &json!({"desk_only_slots": 5}))),
+        ("", with(new_schedule(), &json!({"slot_count": 3}))),
+        ("", with(new_schedule(), &json!({"desk_only": 5}))),
         ("", with(new_schedule(), &json!({"start": null}))),
         ("", with(new_schedule(), &json!({"schedule_id": "0"}))),
         ("/stop", json!({"schedule_id": "3001"})),

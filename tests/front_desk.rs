@@ -225,7 +225,7 @@ async fn patients_come_pay_and_cancel_at_the_desk() -> io::Result<()> {
     act(&mut desk, "check_in", &booking).await?.done();
     assert_eq!(row(&mut desk, &booking).await?, seen, "once");
 
-    let cancel = json!({"book_id": booking, "reason": "患者来电取消"});
+    let cancel = json!({"book_id": booking});
     for _ in 0..2 {
         desk.post("manager_service/booking/cancel", &cancel).await?.done();
     }
@@ -243,7 +243,7 @@ async fn patients_come_pay_and_cancel_at_the_desk() -> io::Result<()> {
     act(&mut desk, "cash_paid", &free).await?.ruled_out("402001");
 
     let too_long = json!({"book_id": booking, "reason": "字".repeat(201)});
-    desk.post("manager_service/booking/cancel", &too_long).await?.refused(400, "0001");
+    desk.post("manager_service/booking/correct", &too_long).await?.refused(400, "0001");
     desk.post("manager_service/booking/check_in", &json!({})).await?.refused(400, "0001");
     act(&mut desk, "check_in", "1999999999").await?.refused(404, "0404");
     act(&mut desk, "correct", &free).await?.refused(400, "0001");
@@ -360,6 +360,12 @@ async fn a_missed_visit_is_corrected_and_a_ban_is_lifted() -> io::Result<()> {
     let corrected = row(&mut desk, &booking).await?;
     assert_eq!(corrected["status"], 2);
     assert!(corrected["checked_in_at"].is_string());
+    let schedule = corrected["schedule_id"].as_str().expect("an id");
+    let schedule = desk.get(&format!("manager_service/schedule?schedule_id={schedule}")).await?.data();
+    let notes = schedule["notes"].as_array().expect("a list");
+    let told = |note: &Value| (note["change"].clone(), note["book_id"].clone(), note["reason"].clone());
+    let notes: Vec<_> = notes.iter().map(told).collect();
+    assert_eq!(notes, [(json!("visit_corrected"), json!(booking), correct["reason"].clone())], "once");
     assert_eq!(desk.get("manager_service/bans").await?.data()["total"], 0);
 
     let count = desk.get(&format!("manager_service/statistics?from={yesterday}")).await?.data();

@@ -350,14 +350,14 @@ impl<'a> Callers<'a> {
     /// Makes sure that whom the route lets in is logged in, and answers the headers that say so.
     async fn headers(&mut self, door: Door) -> io::Result<String> {
         let token = match door {
-            Door::Open => return Ok(self.at_another_address("")),
+            Door::Open => return Ok(self.with_another_address("")),
             Door::Patient => self.token().await?,
             Door::Staff => self.admin_token().await?,
         };
-        Ok(self.at_another_address(&format!("token: {token}\r\n")))
+        Ok(self.with_another_address(&format!("token: {token}\r\n")))
     }
 
-    fn at_another_address(&mut self, headers: &str) -> String {
+    fn with_another_address(&mut self, headers: &str) -> String {
         self.addresses += 1;
         format!("{headers}X-Forwarded-For: {}\r\n", Ipv4Addr::from_bits((10 << 24) + self.addresses))
     }
@@ -467,7 +467,7 @@ async fn whatever_is_sent_is_answered_or_refused() -> io::Result<()> {
         for parameter in &route.parameters {
             let headers = callers.headers(route.door).await?;
             for hostile in Hostile::all_for(parameter.place) {
-                let headers = callers.at_another_address(&headers);
+                let headers = callers.with_another_address(&headers);
                 let request = route.request(&headers, Some((parameter, &hostile)));
                 let asked = || format!("{} = {}", parameter.name, shortened(&hostile));
                 let reply = callers.patient.raw(&request).await;

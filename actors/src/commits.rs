@@ -96,7 +96,10 @@ impl Writer<'_> {
                 writer.leave_active(booking)?;
                 writer.add_miss(booking)
             }),
-            Event::Corrected { .. } => self.rewrite(event, |writer, booking| writer.remove_miss(booking)),
+            Event::Corrected { .. } => {
+                notices::note(self.setting, &mut self.commit, event)?;
+                self.rewrite(event, |writer, booking| writer.remove_miss(booking))
+            }
             Event::SlotsAdded { .. } | Event::Stopped { .. } | Event::Reopened { .. } => {
                 self.change_schedule(event)?;
                 Ok(true)

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use domain::{Booking, Event, Reason, StaffId, Timestamp};
+use domain::{Booking, Event};
 use storage::records::{
     BookingOwner, NotificationKind, NotificationRecord, ScheduleChange, ScheduleNoteRecord,
 };
@@ -27,43 +27,40 @@ pub(crate) fn notify(setting: &Setting<'_>, commit: &mut Commit, kind: Notificat
     commit.put_expiring(&key, &record, setting.now.plus(NOTIFICATIONS_KEPT));
 }
 
-/// Adds the note of an event that changes the schedule itself; other events leave none.
+/// Adds the note of an event that changes the schedule itself, or a booking for a reason; other events leave none.
 ///
 /// # Errors
 /// No randomness to seal the reason with.
 pub(crate) fn note(setting: &Setting<'_>, commit: &mut Commit, event: &Event) -> Result<(), SealError> {
-    let (change, reason, said) = match event {
+    // The commit requires the version that stands in the note's key, so that no other change leaves its note there: that
+    // of the schedule, or that of the booking, which no commit gave to both at a time when the booking was missed.
+    let changed = setting.loaded.record_version;
+    let (change, reason, said, changed) = match event {
         Event::SlotsAdded { slots, at, by, reason } => {
             let serials = slots.iter().map(|slot| slot.serial).collect();
-            (ScheduleChange::SlotsAdded(serials), Some(reason), (*by, *at))
+            (ScheduleChange::SlotsAdded(serials), Some(reason), (*by, *at), changed)
         }
-        Event::Stopped { at, by, reason } => (ScheduleChange::Stopped, Some(reason), (*by, *at)),
-        Event::Reopened { at, by } => (ScheduleChange::Reopened, None, (*by, *at)),
-        Event::Relocated { at, by, .. } => (ScheduleChange::Relocated, None, (*by, *at)),
+        Event::Stopped { at, by, reason } => (ScheduleChange::Stopped, Some(reason), (*by, *at), changed),
+        Event::Reopened { at, by } => (ScheduleChange::Reopened, None, (*by, *at), changed),
+        Event::Relocated { at, by, .. } => (ScheduleChange::Relocated, None, (*by, *at), changed),
+        Event::Corrected { booking, at, by, reason } => {
+            let Some(missed) = setting.loaded.booking_versions.get(booking) else { return Ok(()) };
+            (ScheduleChange::VisitCorrected(*booking), Some(reason), (*by, *at), *missed)
+        }
         Event::Held { .. }
         | Event::HoldEnded { .. }
         | Event::Booked(_)
         | Event::Cancelled { .. }
         | Event::CheckedIn { .. }
         | Event::Paid { .. }
-        | Event::NoShowMarked { .. }
-        | Event::Corrected { .. } => return Ok(()),
+        | Event::NoShowMarked { .. } => return Ok(()),
     };
-    write(setting, commit, (change, reason), said)
-}
-
-fn write(
-    setting: &Setting<'_>,
-    commit: &mut Commit,
-    (change, reason): (ScheduleChange, Option<&Reason>),
-    (by, at): (StaffId, Timestamp),
-) -> Result<(), SealError> {
-    let target = setting.target;
-    // The commit requires this version, so that no other change leaves its note here.
-    let key = keys::schedule_note(target.tenant, target.schedule, setting.loaded.record_version);
-    let record = match reason {
-        Some(reason) => ScheduleNoteRecord::seal(&setting.shared.vault, &key, (change, reason), (by, at))?,
-        None => ScheduleNoteRecord::without_reason(change, by, at),
+    let key = keys::schedule_note(setting.target.tenant, setting.target.schedule, changed);
+    let record = match (reason, said) {
+        (Some(reason), said) => {
+            ScheduleNoteRecord::seal(&setting.shared.vault, &key, (change, reason), said)?
+        }
+        (None, (by, at)) => ScheduleNoteRecord::without_reason(change, by, at),
     };
     commit.put(&key, &record);
     Ok(())

@@ -33,6 +33,7 @@ pub mod request_id;
 pub mod routes;
 pub mod schedules;
 pub mod security;
+mod slot_grids;
 pub mod staff;
 pub mod templates;
 pub mod timetable;

@@ -23,7 +23,7 @@ use certificates::masked_number;
 use form::PatientForm;
 use saving::Saving;
 
-mod certificates;
+pub(super) mod certificates;
 mod form;
 pub mod info;
 pub mod labels;

@@ -6,8 +6,7 @@
 
 use actix_web::{HttpResponse, web};
 use domain::{
-    ClinicKind, Date, DepartmentId, DoctorId, GridError, Pace, Period, SlotGrid, Template, TemplateError,
-    TemplateId, TenantId, TimeOfDay, Weekday,
+    ClinicKind, Date, DepartmentId, DoctorId, Pace, Template, TemplateError, TemplateId, TenantId, Weekday,
 };
 use serde::Serialize;
 use storage::records::{Action, TemplateRecord};
@@ -21,6 +20,7 @@ use super::openapi::{Done, Success};
 use super::paging::{Page, PageRequest, SnakePage, SnakePageQuery};
 use super::params::{Param, Params};
 use super::refusals::{MAX_TRIES, Outcome, outcome};
+use super::slot_grids::{PlannedSlots, period_name};
 use crate::app::App;
 use crate::texts::{self, LINE_LIMIT};
 
@@ -161,10 +161,7 @@ fn row(app: &App, tenant: TenantId, id: TemplateId, template: &Template) -> Resu
         doctor_id: template.doctor.map(|doctor| doctor.to_string()),
         doctor_name: doctor.map(|doctor| doctor.name.clone()),
         weekday: template.weekday.number(),
-        period: match template.period {
-            Period::Am => "AM",
-            Period::Pm => "PM",
-        },
+        period: period_name(template.period),
         start: template.grid.start().to_string(),
         end: template.grid.end().to_string(),
         slot_count: template.grid.count(),
@@ -210,13 +207,7 @@ fn read(params: &Params) -> Result<Template, ApiError> {
         None => None,
     };
     let weekday = read_weekday(params.required("weekday", "星期")?)?;
-    let period = params.required("period", "午别")?.parse(parse_period)?;
-    let grid = read_grid(params)?;
-    let for_desk = params.optional("desk_only", "现场号数");
-    let desk_only = match for_desk {
-        Some(param) => small(param, 0..=500)?,
-        None => 0,
-    };
+    let PlannedSlots { period, grid, desk_only } = PlannedSlots::read(params)?;
     let kind = params.required("type", "号别")?.parse(|text| {
         text.parse().ok().and_then(ClinicKind::from_code).ok_or(ErrorCode::ParameterMalformed)
     })?;
@@ -251,40 +242,9 @@ fn read(params: &Params) -> Result<Template, ApiError> {
     Ok(template)
 }
 
-fn read_grid(params: &Params) -> Result<SlotGrid, ApiError> {
-    let start = params.required("start", "开始时间")?.parse(TimeOfDay::parse)?;
-    let end = params.required("end", "结束时间")?.parse(TimeOfDay::parse)?;
-    let count = params.optional("slot_count", "号源数");
-    let interval = params.optional("interval_minutes", "间隔分钟数");
-    let pace = match (count, interval) {
-        (Some(count), None) => Pace::Slots(small(count, 1..=500)?),
-        (None, Some(interval)) => Pace::Every(small(interval, 1..=240)?),
-        (None, None) => return Err(ApiError::missing("号源数")),
-        (Some(_), Some(interval)) => return Err(interval.malformed()),
-    };
-    SlotGrid::new(start, end, pace).map_err(|error| match error {
-        GridError::EndsBeforeStart => ApiError::malformed("结束时间"),
-        GridError::IntervalOutOfRange => ApiError::malformed("间隔分钟数"),
-        GridError::NoSlots => ApiError::malformed("号源数"),
-        GridError::TooManySlots => ErrorCode::TooManySlots.into(),
-    })
-}
-
-fn small(param: Param<'_>, range: std::ops::RangeInclusive<i64>) -> Result<u16, ApiError> {
-    u16::try_from(param.integer(range)?).map_err(|_| param.malformed())
-}
-
 fn read_weekday(param: Param<'_>) -> Result<Weekday, ApiError> {
     let number = u8::try_from(param.integer(1..=7)?).map_err(|_| param.malformed())?;
     Weekday::from_number(number).map_err(|_| param.malformed())
-}
-
-fn parse_period(text: &str) -> Result<Period, ErrorCode> {
-    match text {
-        "AM" => Ok(Period::Am),
-        "PM" => Ok(Period::Pm),
-        _ => Err(ErrorCode::ParameterMalformed),
-    }
 }
 
 /// All templates of the clinic.

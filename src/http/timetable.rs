@@ -5,8 +5,8 @@
 use actix_web::{HttpResponse, web};
 use actors::ScheduleView;
 use domain::{
-    Channel, Date, DepartmentId, DoctorId, Occupancy, Period, Schedule, ScheduleId, SlotPlan, Standing,
-    TenantId, Timestamp,
+    Channel, Date, DepartmentId, DoctorId, Occupancy, Schedule, ScheduleId, SlotPlan, Standing, TenantId,
+    Timestamp,
 };
 use serde::Serialize;
 use storage::{ReadError, Scan, keys};
@@ -18,6 +18,7 @@ use super::error::{ApiError, ErrorCode};
 use super::openapi::Success;
 use super::paging::{Page, PageRequest, SnakePage, SnakePageQuery};
 use super::params::Params;
+use super::slot_grids::period_name;
 use super::staff::Colleague;
 use crate::app::App;
 
@@ -25,7 +26,6 @@ pub mod changes;
 pub mod notifications;
 pub mod opening;
 pub mod saving;
-mod slots;
 
 /// The days of one list at most.
 const MAX_DAYS: i32 = 31;
@@ -85,13 +85,15 @@ struct SlotRow {
 struct NoteRow {
     /// yyyy-MM-dd HH:mm:ss
     at: String,
-    /// `slots_added` (加号), `stopped` (停诊), `reopened` or `relocated` (替诊).
+    /// `slots_added` (加号), `stopped` (停诊), `reopened`, `relocated` (替诊) or `visit_corrected`.
     change: &'static str,
     staff_id: String,
     staff_name: String,
     reason: Option<String>,
     /// Of slots that were added.
     serial_nos: Vec<u16>,
+    /// Of a visit that was corrected.
+    book_id: Option<String>,
 }
 
 /// What a list is asked for.
@@ -260,6 +262,7 @@ fn notes(app: &App, tenant: TenantId, id: ScheduleId) -> Result<Vec<NoteRow>, Ap
             staff_name: author.map(|author| author.personal.name.as_str().to_owned()).unwrap_or_default(),
             reason: reason.map(|reason| reason.as_str().to_owned()),
             serial_nos: note.change.serials().iter().map(|serial| serial.get()).collect(),
+            book_id: note.change.booking().map(|booking| booking.to_string()),
         });
     }
     Ok(rows)
@@ -328,20 +331,5 @@ impl From<(SlotPlan, Occupancy)> for SlotRow {
             state,
             book_id: booking.map(|booking| booking.to_string()),
         }
-    }
-}
-
-const fn period_name(period: Period) -> &'static str {
-    match period {
-        Period::Am => "AM",
-        Period::Pm => "PM",
-    }
-}
-
-fn parse_period(text: &str) -> Result<Period, ()> {
-    match text {
-        "AM" => Ok(Period::Am),
-        "PM" => Ok(Period::Pm),
-        _ => Err(()),
     }
 }

@@ -177,8 +177,8 @@ pub(crate) fn start(shared: Arc<Shared>, journal: Journal) -> std::io::Result<Jo
 /// scheduler once for each request, the committer once for each group, and the longer it waits the larger its next
 /// group is: it loses little, and a list beside full submit load is answered in half the time.
 fn yield_to_readers() {
-    /// A sixth of the weight of a thread of usual priority.
-    const NICE: i32 = 8;
+    /// About a tenth of the weight of a thread of usual priority.
+    const NICE: i32 = 10;
     if let Err(error) = setpriority_process(Some(gettid()), NICE) {
         tracing::debug!(error = %error, "the committer keeps the usual priority");
     }

@@ -185,7 +185,7 @@ pub const STAFF: &[Row] = &[
     // Schedules.
     row("GET", "/manager_service/schedules", Who::Staff, |_| query(format!("from={}&to={}", day(0), day(30)))),
     Row { owned: true, ..row("GET", "/manager_service/schedule", Who::Staff, |ids| query(format!("schedule_id={}", ids.empty_schedule))) },
-    Row { owned: true, ..row("POST", "/manager_service/schedule", Who::Desk, |ids| body(json!({"schedule_id": ids.empty_schedule, "department_id": DEPARTMENT.to_string(), "doctor_id": "2001", "date": day(4).to_string(), "period": "PM", "type": 1, "fee": "60.00", "location": "三楼", "start": "14:00", "end": "15:00", "count": 4}))) },
+    Row { owned: true, ..row("POST", "/manager_service/schedule", Who::Desk, |ids| body(json!({"schedule_id": ids.empty_schedule, "department_id": DEPARTMENT.to_string(), "doctor_id": "2001", "date": day(4).to_string(), "period": "PM", "type": 1, "fee": "60.00", "location": "三楼", "start": "14:00", "end": "15:00", "slot_count": 4}))) },
     Row { owned: true, ..row("POST", "/manager_service/schedule/relocate", Who::Desk, |ids| body(json!({"schedule_id": ids.empty_schedule, "location": "四楼"}))) },
     Row { owned: true, ..row("POST", "/manager_service/schedule/add_slots", Who::Desk, |ids| body(json!({"schedule_id": ids.empty_schedule, "first_serial_no": 5, "times": "15:00", "reason": "加号"}))) },
     Row { owned: true, ..row("POST", "/manager_service/schedule/stop", Who::Desk, |ids| body(json!({"schedule_id": ids.empty_schedule, "reason": "停诊"}))) },

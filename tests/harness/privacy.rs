@@ -46,3 +46,16 @@ pub fn check_files(folder: &Path) {
         }
     }
 }
+
+/// Whether a file below `folder` holds these bytes.
+pub fn holds(folder: &Path, bytes: &[u8]) -> bool {
+    let Ok(entries) = fs::read_dir(folder) else { return false };
+    entries.into_iter().any(|entry| {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            return holds(&path, bytes);
+        }
+        let file = fs::read(&path).expect("readable");
+        file.windows(bytes.len()).any(|window| window == bytes)
+    })
+}

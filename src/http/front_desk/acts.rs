@@ -14,22 +14,12 @@ use crate::http::error::{ApiError, ErrorCode};
 use crate::http::openapi::Done;
 use crate::http::params::Params;
 
-/// What `booking/check_in` and `booking/cash_paid` read.
+/// What `booking/check_in`, `booking/cash_paid` and `booking/cancel` read.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it describes a body; Params reads it")]
 struct DeskBookingRequest {
     /// 预约ID
     book_id: String,
-}
-
-/// What `booking/cancel` reads.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it describes a body; Params reads it")]
-struct DeskCancelRequest {
-    /// 预约ID
-    book_id: String,
-    /// 原因: 1 to 200 characters. It is checked and not kept.
-    reason: Option<String>,
 }
 
 /// What `booking/correct` reads.
@@ -38,7 +28,7 @@ struct DeskCancelRequest {
 struct DeskCorrectRequest {
     /// 预约ID
     book_id: String,
-    /// 原因: 1 to 200 characters. It is checked and not kept.
+    /// 原因: 1 to 200 characters. It is kept among the notes of the schedule.
     reason: String,
 }
 
@@ -102,7 +92,7 @@ pub async fn cash_paid(
     path = "/pati_service/manager_service/booking/cancel",
     tag = "管理：前台",
     security(("token" = [])),
-    request_body = DeskCancelRequest,
+    request_body = DeskBookingRequest,
     responses((status = 200, body = Done)),
 )]
 pub async fn cancel(
@@ -111,7 +101,6 @@ pub async fn cancel(
     params: Params,
 ) -> Result<HttpResponse, ApiError> {
     let booking = book_id(&params)?;
-    params.optional("reason", "原因").map(|param| param.parse(Reason::parse)).transpose()?;
     let cancel = Cancel { booking, by: CancelBy::Staff(staff.id) };
     ask(&app, staff, booking, Action::BookingCancelled, Request::Cancel(cancel)).await?;
     Ok(envelope::ok_null())

@@ -7,12 +7,14 @@ use domain::{
 };
 use serde::Serialize;
 use storage::keys;
-use storage::records::{Certificate, PatientPersonal};
+use storage::records::PatientPersonal;
 use utoipa::ToSchema;
 
 use super::{Days, Whose};
 use crate::app::App;
 use crate::http::error::ApiError;
+use crate::http::patients::certificates::masked_number;
+use crate::http::slot_grids::period_name;
 
 /// A booking as the desk sees it.
 #[derive(Serialize, ToSchema)]
@@ -212,21 +214,8 @@ impl<'a> Ledger<'a> {
 
 /// The number on a patient's certificate, with what would let somebody else use it hidden.
 pub(super) fn masked_id_number(person: Option<&PatientPersonal>) -> String {
-    match person.and_then(|person| person.certificate.as_ref()) {
-        Some(Certificate::IdCard(number)) => number.masked(),
-        Some(Certificate::Other { number, .. }) => {
-            let shown = number.chars().count().saturating_sub(4);
-            number.chars().enumerate().map(|(place, char)| if place < shown { '*' } else { char }).collect()
-        }
-        None => String::new(),
-    }
-}
-
-const fn period_name(period: Period) -> &'static str {
-    match period {
-        Period::Am => "AM",
-        Period::Pm => "PM",
-    }
+    let certificate = person.and_then(|person| person.certificate.as_ref());
+    certificate.map(masked_number).unwrap_or_default()
 }
 
 /// 上午 or 下午.

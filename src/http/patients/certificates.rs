@@ -50,7 +50,7 @@ pub(super) fn kind_and_number(certificate: &Certificate) -> (u8, &str) {
 
 /// The number with its middle hidden: of an ID number the first three and the last four characters stay, of a shorter
 /// one less.
-pub(super) fn masked_number(certificate: &Certificate) -> String {
+pub(in crate::http) fn masked_number(certificate: &Certificate) -> String {
     match certificate {
         Certificate::IdCard(number) => number.masked(),
         Certificate::Other { number, .. } => {

@@ -15,7 +15,7 @@ use crate::http::envelope;
 use crate::http::error::{ApiError, ErrorCode};
 use crate::http::limits::Holder;
 use crate::http::openapi::Success;
-use crate::http::paging::{Page, PageRequest, SnakePage};
+use crate::http::paging::{Page, PageRequest, SnakePage, SnakePageQuery};
 use crate::http::params::Params;
 use crate::http::refusals::{Outcome, outcome};
 use crate::passwords::Password;
@@ -72,10 +72,7 @@ struct StaffAddRequest {
     path = "/pati_service/manager_service/staff",
     tag = "管理：员工",
     security(("token" = [])),
-    params(
-        ("page_num" = Option<u64>, Query, description = "From 1; without it 1."),
-        ("page_size" = Option<u64>, Query, description = "From 1; without it 10; above 100 it counts as 100."),
-    ),
+    params(SnakePageQuery),
     responses((status = 200, body = Success<SnakePage<StaffRow>>)),
 )]
 pub async fn list(

@@ -10,13 +10,14 @@ use storage::records::{Action, DoctorRecord};
 use storage::{ReadError, Sequence, keys};
 use utoipa::ToSchema;
 
-use super::{parse_period, slots, upcoming};
+use super::upcoming;
 use crate::app::App;
 use crate::http::caller::{Desk, Staff};
 use crate::http::envelope;
 use crate::http::error::{ApiError, ErrorCode};
 use crate::http::openapi::Success;
 use crate::http::params::{Param, Params};
+use crate::http::slot_grids::PlannedSlots;
 
 /// How far ahead a schedule may be planned.
 const MAX_DAYS_AHEAD: i32 = 366;
@@ -47,14 +48,14 @@ struct ScheduleRequest {
     start: String,
     /// HH:mm, before which the last slot begins
     end: String,
-    /// Minutes between two slots; this or `count`.
+    /// Minutes between two slots; this or `slot_count`.
     #[schema(minimum = 1, maximum = 240)]
-    every_minutes: Option<u16>,
-    /// How many slots, evenly spread; this or `every_minutes`.
+    interval_minutes: Option<u16>,
+    /// How many slots, evenly spread; this or `interval_minutes`.
     #[schema(minimum = 1, maximum = 500)]
-    count: Option<u16>,
+    slot_count: Option<u16>,
     /// How many of the last slots are for the desk alone (现场号).
-    desk_only_slots: Option<u16>,
+    desk_only: Option<u16>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -98,14 +99,13 @@ fn read(app: &App, tenant: TenantId, params: &Params, id: ScheduleId) -> Result<
         day if (0..=MAX_DAYS_AHEAD).contains(&today.days_until(day)) => day,
         _ => return Err(date.malformed()),
     };
-    let period = params.required("period", "时间段")?.parse(parse_period)?;
+    let planned = PlannedSlots::read(params)?;
     let kind = params.required("type", "门诊类型")?.parse(parse_kind)?;
     let fee = params.required("fee", "挂号费")?.yuan()?;
     let location = match params.optional("location", "就诊地点") {
         Some(param) => parse_location(param)?,
         None => String::new(),
     };
-    let slots = slots::read(params, period)?;
     require_department(app, tenant, department)?;
     if let Some((param, doctor)) = doctor {
         require_doctor(app, tenant, doctor, (param, department))?;
@@ -116,11 +116,11 @@ fn read(app: &App, tenant: TenantId, params: &Params, id: ScheduleId) -> Result<
         department,
         doctor,
         date,
-        period,
+        period: planned.period,
         kind,
         fee,
         location,
-        slots,
+        slots: planned.slots(),
         standing: Standing::Open,
     })
 }

@@ -388,6 +388,8 @@ fn schedule_tables() -> Vec<Table> {
     assert_eq!(note.open(&vault, &key), Ok(Some(reason)));
     let reopened = ScheduleNoteRecord::without_reason(ScheduleChange::Reopened, staff(), at(1));
     assert_eq!(reopened.open(&vault, &key), Ok(None));
+    let change = ScheduleChange::VisitCorrected(booking_id());
+    let corrected = ScheduleNoteRecord::without_reason(change, staff(), at(1));
     let owner = BookingOwner::Account(user());
     let notification = |kind| NotificationRecord {
         kind,
@@ -407,6 +409,7 @@ fn schedule_tables() -> Vec<Table> {
             "0000020304fd0050e2534403000009012b01404142434445464748494a4be2b54baf9ddb139c256ba0d31ae3b208938bd442e320245bb8c63f16d3e4",
         ),
         holds(&reopened, "0002fd0250e253440300000900"),
+        holds(&corrected, "0004fc7bca9a3bfd0250e253440300000900"),
     ]
 }
 

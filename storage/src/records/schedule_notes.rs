@@ -1,7 +1,7 @@
 //! What the clinic did to a schedule, who did it, and why.
 
 use bincode::{Decode, Encode};
-use domain::{Reason, SerialNo, StaffId, Timestamp};
+use domain::{BookingId, Reason, SerialNo, StaffId, Timestamp};
 
 use super::{millis, possible};
 use crate::keys::Key;
@@ -9,7 +9,7 @@ use crate::record::{Impossible, Record, RecordError, decode_v1, encode_v1};
 use crate::table::Table;
 use crate::vault::{SealError, Sealed, Vault};
 
-/// One change of a schedule. The reason is in the words of the staff and may name a patient, so it is sealed.
+/// One change of a schedule, or of a booking in it that takes a reason. The reason is in the words of the staff and may name a patient, so it is sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScheduleNoteRecord {
     /// What was done.
@@ -32,6 +32,8 @@ pub enum ScheduleChange {
     Reopened,
     /// It was given another room or doctor (替诊).
     Relocated,
+    /// A missed visit of it was turned into a visit.
+    VisitCorrected(BookingId),
 }
 
 impl ScheduleChange {
@@ -40,7 +42,16 @@ impl ScheduleChange {
     pub fn serials(&self) -> &[SerialNo] {
         match self {
             Self::SlotsAdded(serials) => serials,
-            Self::Stopped | Self::Reopened | Self::Relocated => &[],
+            Self::Stopped | Self::Reopened | Self::Relocated | Self::VisitCorrected(_) => &[],
+        }
+    }
+
+    /// The booking that was changed, where it was one.
+    #[must_use]
+    pub const fn booking(&self) -> Option<BookingId> {
+        match self {
+            Self::VisitCorrected(booking) => Some(*booking),
+            Self::SlotsAdded(_) | Self::Stopped | Self::Reopened | Self::Relocated => None,
         }
     }
 
@@ -52,6 +63,7 @@ impl ScheduleChange {
             Self::Stopped => "stopped",
             Self::Reopened => "reopened",
             Self::Relocated => "relocated",
+            Self::VisitCorrected(_) => "visit_corrected",
         }
     }
 }
@@ -107,6 +119,7 @@ enum StoredChange {
     Stopped,
     Reopened,
     Relocated,
+    VisitCorrected(u64),
 }
 
 impl TryFrom<StoredNote> for ScheduleNoteRecord {
@@ -122,6 +135,9 @@ impl TryFrom<StoredNote> for ScheduleNoteRecord {
             StoredChange::Stopped => ScheduleChange::Stopped,
             StoredChange::Reopened => ScheduleChange::Reopened,
             StoredChange::Relocated => ScheduleChange::Relocated,
+            StoredChange::VisitCorrected(booking) => {
+                ScheduleChange::VisitCorrected(possible(BookingId::new(booking), "booking id")?)
+            }
         };
         Ok(Self {
             change,
@@ -144,6 +160,7 @@ impl Record for ScheduleNoteRecord {
                 ScheduleChange::Stopped => StoredChange::Stopped,
                 ScheduleChange::Reopened => StoredChange::Reopened,
                 ScheduleChange::Relocated => StoredChange::Relocated,
+                ScheduleChange::VisitCorrected(booking) => StoredChange::VisitCorrected(booking.get()),
             },
             at: millis(self.at),
             by: self.by.get(),
