@@ -116,7 +116,7 @@ async fn sign(client: &mut Patient, url: &str) -> io::Result<Enveloped> {
     client.post("wx/jsapi/signature", &json!({"url": url})).await
 }
 
-/// Seen to fail when the mask was stored for the secret, and when the secret of another account was kept.
+/// Seen to fail when the mask was taken for the secret, and when the secret of another account was kept.
 #[tokio::test]
 async fn the_account_is_entered_and_shown_masked() -> io::Result<()> {
     let mut world = World::fresh().await;
@@ -173,7 +173,7 @@ async fn another_secret_drops_the_token() -> io::Result<()> {
     Ok(())
 }
 
-/// Seen to fail when each caller fetched a token, and when tokens were kept in memory only.
+/// Seen to fail when each caller fetched a token.
 #[tokio::test]
 async fn a_hundred_callers_fetch_one_token_and_a_restart_none() -> io::Result<()> {
     let world = World::configured().await?;
@@ -210,7 +210,8 @@ async fn a_hundred_callers_fetch_one_token_and_a_restart_none() -> io::Result<()
     Ok(())
 }
 
-/// Seen to fail when the URL was put together again from its parts, and when a page was looked for by the end of its host.
+/// Seen to fail when the URL was put together again from its parts, and when a page was known by the start of its
+/// host.
 #[tokio::test]
 async fn pages_of_the_clinic_are_signed_as_they_are() -> io::Result<()> {
     let world = World::configured().await?;
@@ -388,6 +389,7 @@ async fn an_account_learns_who_it_is_to_wechat() -> io::Result<()> {
     let [first, second] = [0, 1].map(|index| world.app.people[index].open_id.clone());
     let proof = world.authorised(&mut patient).await?;
     assert!(proof.1.len() <= 128 && proof.1.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    world.authorised(&mut other).await?;
     oauth_login(&mut other, &proof).await?.ruled_out("404005");
     let bound = oauth_login(&mut patient, &proof).await?.data();
     assert_eq!(bound, json!({"open_id": first}));

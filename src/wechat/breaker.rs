@@ -50,7 +50,7 @@ mod tests {
         Timestamp::from_millis(seconds * 1000)
     }
 
-    /// Seen to fail when a failure after the pause counted from one again.
+    /// Seen to fail when a failure did not add to those before it.
     #[test]
     fn after_three_failures_one_call_in_ten_seconds_is_made() {
         let mut breaker = Breaker::default();

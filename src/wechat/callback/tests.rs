@@ -5,7 +5,7 @@ const KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
 const SAMPLE: &str =
     "jn1L23DB+6ELqJ+6bruv21Y6MD7KeIfP82D6gU39rmkgczbWwt5+3bnyg5K55bgVtVzd832WzZGMhkP72vVOfg==";
 
-/// Seen to fail when keys were read strictly, which refuses both, and when the padding was taken to fill 16 bytes.
+/// Seen to fail when keys were read strictly, which refuses both.
 #[test]
 fn the_samples_of_libraries_open() {
     let key = MessageKey::parse(KEY).expect("a key");

@@ -98,7 +98,7 @@ async fn a_token_serves_to_its_end_when_there_is_no_other() {
     assert_eq!(world.tokens_fetched(), 2);
 }
 
-/// Seen to fail when nothing was tried again, when it was without end, and when a second force followed at once.
+/// Seen to fail when nothing was tried again, and when a second force followed at once.
 #[actix_web::test]
 async fn a_bad_token_is_replaced_once() {
     let world = World::new().await;
@@ -124,7 +124,6 @@ async fn a_bad_token_is_replaced_once() {
     assert_eq!(bodies(&world).iter().filter(|body| forced(body)).count(), 1, "within 30 seconds");
 }
 
-/// Seen to fail when the loans of the former account stayed.
 #[actix_web::test]
 async fn another_account_gets_tokens_of_its_own() {
     let world = World::new().await;
