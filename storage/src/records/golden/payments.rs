@@ -216,7 +216,6 @@ fn the_bytes_of_payment_stay_as_they_are() {
         Table::Refund,
         Table::PayJob,
         Table::PayConf,
-        Table::OpenId,
     ];
     assert_eq!(shown, BTreeSet::from(tables));
 }
