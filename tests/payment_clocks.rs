@@ -59,6 +59,8 @@ impl World {
         let made = patient.post("book_service/pay/appo_order", &order).await?.data();
         assert_eq!(made["error_code"], "SUCCESS", "{made}");
         server.stop();
+        // The server had a clock of its own, by which the order was made.
+        clock.advance(store::now().since(clock.now()));
         let (storage, app) = parts(&folder.store(), &wechat, &clock, unpaid).await;
         Ok(Self { _folder: folder, wechat, clock, storage, app })
     }
