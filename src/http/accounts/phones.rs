@@ -126,13 +126,25 @@ impl Moving<'_> {
     /// The codes are looked at before the new phone, so that only who holds it learns that it has an account.
     pub(super) async fn complete(&self) -> Result<(), ApiError> {
         for _ in 0..MAX_TRIES {
-            let commit = self.commit().await?;
+            let commit = match self.commit().await {
+                Ok(commit) => commit,
+                Err(_) if self.is_done()? => return Err(ErrorCode::PhoneUnchanged.into()),
+                Err(refusal) => return Err(refusal),
+            };
             match outcome(self.app.storage.commit(commit).await)? {
                 Outcome::Made => return Ok(()),
                 Outcome::Outdated => {}
             }
         }
         Err(ErrorCode::Busy.into())
+    }
+
+    /// Whether the new phone leads to this account already: a repeat of the request that came meanwhile may find the
+    /// codes used up or the phone taken before it finds the account moved.
+    fn is_done(&self) -> Result<bool, ApiError> {
+        let new_key = phone_key(self.app, self.patient.tenant, &self.new_phone);
+        let holder = self.app.storage.get(&new_key).map_err(ApiError::internal)?;
+        Ok(holder.is_some_and(|holder| holder.record.user == self.patient.user))
     }
 
     /// The commit that does it, if nothing it was decided on changes meanwhile.
@@ -152,11 +164,12 @@ impl Moving<'_> {
         }
         let mut commit = Commit::new();
         self.patient.require_session(app, &mut commit)?;
+        // First, so that whoever finds a code used up finds the account at its new phone: see `is_done`.
+        commit.require_absent(&new_key).put(&new_key, &PhoneRecord { user: account.user });
         leave.consume(&mut commit);
         take.consume(&mut commit);
         // The account has its old phone, so it is the one that the old phone's key leads to.
         commit.delete(&phone_key(app, tenant, old_phone));
-        commit.require_absent(&new_key).put(&new_key, &PhoneRecord { user: account.user });
         let personal = UserPersonal { phone: self.new_phone.clone(), ..account.personal.clone() };
         account.put(app, &mut commit, &personal)?;
         Ok(commit)
