@@ -1,6 +1,7 @@
 //! Wiring: from settings to a server that runs until it is told to stop.
 
 mod listening;
+mod tls;
 
 use std::io;
 use std::net::SocketAddr;
@@ -39,6 +40,9 @@ use crate::wechat::outgoing::OutgoingSetupError;
 use crate::wechat::{Bases, Wechat};
 
 pub use listening::edge;
+pub use tls::TlsError;
+
+use tls::Certificate;
 
 /// EX_IOERR of sysexits.h: the disk cannot be trusted any more. Whoever supervises the process starts
 /// it again, and what is on disk decides.
@@ -143,6 +147,9 @@ pub enum ServeError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The certificate of the settings cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Signals cannot be received, or the HTTP server failed.
     #[error("the server failed: {0}")]
     Io(#[from] io::Error),
@@ -173,6 +180,7 @@ pub fn serve(settings: &Settings, clinic: Clinic) -> Result<(), ServeError> {
     if clinic == Clinic::Demo {
         settings.storage.path = demo_path(&settings.storage.path);
     }
+    let certificate = Certificate::of(&settings.server)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let work = Arc::new(LongWork::on_stderr());
     let metrics = Arc::new(Metrics::default());
@@ -186,7 +194,7 @@ pub fn serve(settings: &Settings, clinic: Clinic) -> Result<(), ServeError> {
     }
     work.finish();
     let prepared = Prepared::new(&settings, storage.clone(), clock, metrics)?;
-    actix_web::rt::System::new().block_on(run(&settings, prepared))?;
+    actix_web::rt::System::new().block_on(run(&settings, prepared, certificate))?;
     storage.close()?;
     tracing::info!("stopped");
     Ok(())
@@ -352,9 +360,14 @@ fn limits(settings: &Settings) -> Limits {
     }
 }
 
-async fn run(settings: &Settings, prepared: Prepared) -> Result<(), ServeError> {
+async fn run(
+    settings: &Settings,
+    prepared: Prepared,
+    certificate: Option<Arc<Certificate>>,
+) -> Result<(), ServeError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let hang_up = signal(SignalKind::hangup())?;
     let app = web::Data::new(prepared.start());
     let edge = edge(settings, &app)?;
     let clock_actor = ClockActor {
@@ -369,12 +382,14 @@ async fn run(settings: &Settings, prepared: Prepared) -> Result<(), ServeError> 
     clock_actor.start();
     listening::permit_many_files();
     let connections = listening::watched_connections(settings);
-    let public = listening::listen_public(settings, &app, &edge, Arc::clone(&connections))?;
+    let public =
+        listening::listen_public(settings, &app, &edge, Arc::clone(&connections), certificate.as_ref())?;
     let admin = listening::listen_admin(settings, &app, &edge)?;
     let handles = [public.handle(), admin.handle()];
     let admin = tokio::task::spawn_local(admin);
     let asking = tokio::task::spawn_local(pay::work::run(app.clone()));
     let looking = tokio::task::spawn_local(listening::end_late(connections));
+    let certifying = tokio::task::spawn_local(tls::keep_current(certificate, hang_up, app.clone()));
     let mut public = std::pin::pin!(public);
     tokio::select! {
         ended = &mut public => return Ok(ended?),
@@ -397,6 +412,7 @@ async fn run(settings: &Settings, prepared: Prepared) -> Result<(), ServeError> 
     }
     public.await?;
     looking.abort();
+    certifying.abort();
     // What it was about is in the store, and is asked again at the next start.
     asking.abort();
     // The administrator's server has nothing to lose.

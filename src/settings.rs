@@ -62,6 +62,12 @@ pub struct Server {
     pub bind: SocketAddr,
     /// Where the operator is served: metrics and health.
     pub admin_bind: SocketAddr,
+    /// The certificate of `bind` and of who issued it, a PEM file; none: patients are served without TLS.
+    #[serde(deserialize_with = "values::optional")]
+    pub tls_cert: Option<PathBuf>,
+    /// The private key of the certificate, a PEM file.
+    #[serde(deserialize_with = "values::optional")]
+    pub tls_key: Option<PathBuf>,
     /// How the server is reached from outside; empty: it makes no links to itself.
     #[serde(deserialize_with = "values::optional")]
     pub public_url: Option<BaseUrl>,
@@ -91,6 +97,8 @@ impl Default for Server {
         Self {
             bind: (Ipv4Addr::LOCALHOST, 8080).into(),
             admin_bind: (Ipv4Addr::LOCALHOST, 9090).into(),
+            tls_cert: None,
+            tls_key: None,
             public_url: None,
             workers: 0,
             max_connections: 4096,
@@ -347,7 +355,8 @@ impl Settings {
     /// same machine.
     pub fn public_url(&self) -> String {
         let set = self.server.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
-        set.unwrap_or_else(|| format!("http://{}", self.server.bind))
+        let scheme = if self.server.tls_cert.is_some() { "https" } else { "http" };
+        set.unwrap_or_else(|| format!("{scheme}://{}", self.server.bind))
     }
 
     /// The rules of payment as the core wants them.

@@ -118,6 +118,8 @@ fn a_bad_value_is_refused_by_name_and_reason() {
         ("server", "public_url = 'ftp://book.example.cn'", "public_url", "http"),
         ("server", "public_url = 'https://a:b@book.example.cn'", "public_url", "password"),
         ("server", "public_url = 'https://book.example.cn/?a=1'", "public_url", "query"),
+        ("server", "tls_cert = 'cert.pem'", "tls_key", "must be given"),
+        ("server", "tls_key = 'key.pem'", "tls_cert", "must be given"),
         ("server", "request_seconds = 0", "request_seconds", "between 1 and 300"),
         ("server", "keep_alive_seconds = 0", "keep_alive_seconds", "between 1 and 3600"),
         ("server", "cors_origins = ['*']", "cors_origins[0]", "origins"),

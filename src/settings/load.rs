@@ -191,6 +191,12 @@ impl Sources {
         }
         self.check_oss(settings)?;
         let server = &settings.server;
+        let tls = [("server.tls_cert", &server.tls_cert), ("server.tls_key", &server.tls_key)];
+        let missing = tls.iter().find(|(_, file)| file.is_none()).map(|(key, _)| *key);
+        if let (Some(key), true) = (missing, tls.iter().any(|(_, file)| file.is_some())) {
+            let reason = "must be given with the other of server.tls_cert and server.tls_key".to_owned();
+            return Err(self.refused(key, reason));
+        }
         if server.bind == server.admin_bind && server.bind.port() != 0 {
             let reason = "must differ from server.bind".to_owned();
             return Err(self.refused("server.admin_bind", reason));
