@@ -33,7 +33,7 @@ use crate::pay::{self, Pay};
 use crate::pictures::{AccessKey, Pictures};
 use crate::progress::LongWork;
 use crate::settings::{OssProvider, Settings, SmsProvider};
-use crate::sms::{Sms, SmsSetupError};
+use crate::sms::{Sms, SmsSetupError, aliyun};
 use crate::tenants::{self, TenantError};
 use crate::tokens::{KeyTooShort, Tokens};
 use crate::wechat::outgoing::OutgoingSetupError;
@@ -62,6 +62,9 @@ const MAX_SLOWED_ATTEMPTS: usize = 64;
 
 /// An actor that nobody has asked for this long gives its memory back.
 const IDLE_AFTER: Duration = Duration::from_secs(5 * 60);
+
+/// The secret of Aliyun's access key for texts, among the keys.
+const SMS_SECRET_FILE: &str = "sms_access_key_secret";
 
 /// The secret of Aliyun's access key, among the keys.
 const OSS_SECRET_FILE: &str = "oss_access_key_secret";
@@ -114,6 +117,15 @@ pub enum ServeError {
     /// The SMS provider of the settings cannot be used.
     #[error("the provider of [sms] cannot be used")]
     SmsProvider,
+    /// The secret of the SMS provider's access key is not there.
+    #[error(
+        "sms.provider = \"aliyun\" needs the secret of sms.access_key_id: put it into the environment variable \
+         PATI_SMS__ACCESS_KEY_SECRET or into the file {}", .file.display()
+    )]
+    SmsSecret {
+        /// Where it may be.
+        file: PathBuf,
+    },
     /// The folder of the pictures cannot be used.
     #[error("{}: {source}", .folder.display())]
     Pictures {
@@ -244,12 +256,7 @@ impl Prepared {
         let day_book = Arc::new(DayBook::new());
         let bookings = day_book.fill(&storage)?;
         tracing::info!(schedules = shown, patients = patients.len(), bookings, "filled the lists");
-        let sms = match (&settings.sms.provider, &settings.sms.webhook_url) {
-            (SmsProvider::Webhook, Some(url)) => Sms::webhook(url.as_str())?,
-            (SmsProvider::Console, _) => Sms::Console,
-            // The settings refuse both before it comes to this.
-            (SmsProvider::Webhook | SmsProvider::Aliyun, _) => return Err(ServeError::SmsProvider),
-        };
+        let sms = sms(settings, &vault, &clock)?;
         let pay = Pay {
             client: PayClient::new(settings.wechat.pay_base.as_str())?,
             policy: settings.payment_policy(),
@@ -318,6 +325,39 @@ impl Prepared {
             metrics: self.metrics,
             public_url: self.settings.public_url(),
             draining: Arc::new(Draining::default()),
+        }
+    }
+}
+
+fn sms(settings: &Settings, vault: &Vault, clock: &Arc<dyn Clock>) -> Result<Sms, ServeError> {
+    let sms = &settings.sms;
+    match (sms.provider, &sms.webhook_url) {
+        (SmsProvider::Console, _) => Ok(Sms::Console),
+        (SmsProvider::Webhook, Some(url)) => Ok(Sms::webhook(url.as_str())?),
+        // The settings refuse it before it comes to this.
+        (SmsProvider::Webhook, None) => Err(ServeError::SmsProvider),
+        (SmsProvider::Aliyun, _) => {
+            let access_key_secret = match &sms.access_key_secret {
+                Some(secret) => secret.as_str().to_owned(),
+                None => vault
+                    .given_secret(SMS_SECRET_FILE)?
+                    .ok_or_else(|| ServeError::SmsSecret { file: vault.folder().join(SMS_SECRET_FILE) })?,
+            };
+            let account = aliyun::Account {
+                endpoint: sms.endpoint.as_str().to_owned(),
+                access_key_id: sms.access_key_id.clone(),
+                access_key_secret,
+                sign_name: sms.sign_name.clone(),
+                templates: aliyun::TemplateCodes {
+                    register: sms.template_register.clone(),
+                    reset: sms.template_reset.clone(),
+                    leave_phone: sms.template_leave_phone.clone(),
+                    take_phone: sms.template_take_phone.clone(),
+                    already_registered: sms.template_already_registered.clone(),
+                    no_account: sms.template_no_account.clone(),
+                },
+            };
+            Ok(Sms::aliyun(account, Arc::clone(clock))?)
         }
     }
 }

@@ -250,6 +250,27 @@ pub struct Sms {
     /// Where `webhook` posts to.
     #[serde(deserialize_with = "values::optional")]
     pub webhook_url: Option<HttpUrl>,
+    /// Where `aliyun` answers.
+    pub endpoint: BaseUrl,
+    /// The id of the access key.
+    pub access_key_id: String,
+    /// The access key itself: from the environment only, never from the file.
+    #[serde(skip)]
+    pub access_key_secret: Option<Secret>,
+    /// The signature (签名) that stands before each text.
+    pub sign_name: String,
+    /// The template (模板) of the code for registering; as the others by Aliyun's code, `SMS_…`.
+    pub template_register: String,
+    /// Of the code for a new password.
+    pub template_reset: String,
+    /// Of the code by which an account gives up its phone.
+    pub template_leave_phone: String,
+    /// Of the code by which an account takes another phone.
+    pub template_take_phone: String,
+    /// For the owner of a phone that has an account already; without a code.
+    pub template_already_registered: String,
+    /// For the owner of a phone that has no account; without a code.
+    pub template_no_account: String,
     /// Seconds between two messages to one phone; 0: no limit.
     #[serde(deserialize_with = "between::<_, _, 0, 86_400>")]
     pub per_phone_interval_seconds: u32,
@@ -269,6 +290,16 @@ impl Default for Sms {
         Self {
             provider: SmsProvider::Console,
             webhook_url: None,
+            endpoint: values::ALIYUN_SMS,
+            access_key_id: String::new(),
+            access_key_secret: None,
+            sign_name: String::new(),
+            template_register: String::new(),
+            template_reset: String::new(),
+            template_leave_phone: String::new(),
+            template_take_phone: String::new(),
+            template_already_registered: String::new(),
+            template_no_account: String::new(),
             per_phone_interval_seconds: 60,
             per_phone_per_day: 10,
             per_ip_per_hour: 20,
