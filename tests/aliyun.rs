@@ -67,8 +67,7 @@ fn last_code(aliyun: &Simulator) -> String {
     aliyun.sms().last().expect("a text").code.clone().expect("a code")
 }
 
-/// Seen to fail when the parameters were not encoded, when another template was named, and when a text without a code
-/// had the variable.
+/// Seen to fail when another template was named.
 #[tokio::test]
 async fn every_text_is_sent_by_its_template() -> io::Result<()> {
     let (folder, aliyun) = (Folder::new(), simulator());
@@ -98,7 +97,7 @@ async fn every_text_is_sent_by_its_template() -> io::Result<()> {
     Ok(())
 }
 
-/// Seen to fail when the answer was taken for a failure like any other, and when it was not counted.
+/// Seen to fail when the answer was taken for a failure like any other.
 #[tokio::test]
 async fn a_limit_of_aliyun_is_answered_like_ours() -> io::Result<()> {
     let (folder, aliyun) = (Folder::new(), simulator());
@@ -156,7 +155,7 @@ async fn what_aliyun_refuses_is_told_to_the_operator_only() -> io::Result<()> {
     Ok(())
 }
 
-/// Seen to fail when a text without an answer was asked for again, and when it was not counted.
+/// Seen to fail when it was not counted.
 #[tokio::test]
 async fn a_text_that_may_have_been_sent_is_counted_and_its_code_works() -> io::Result<()> {
     let (folder, aliyun) = (Folder::new(), simulator());
@@ -308,7 +307,7 @@ async fn permitted(folder: &Folder, aliyun: &Simulator) -> io::Result<(Clinic, F
     Ok((clinic, Form::of(&permit)))
 }
 
-/// Seen to fail when the policy was signed before it was in base64, and when its expiration was written without `Z`.
+/// Seen to fail when the policy permitted files twice as large.
 #[tokio::test]
 async fn what_is_permitted_is_taken_and_nothing_else() -> io::Result<()> {
     let (folder, aliyun) = (Folder::new(), simulator());
@@ -372,7 +371,7 @@ async fn what_is_permitted_is_taken_and_nothing_else() -> io::Result<()> {
     Ok(())
 }
 
-/// Seen to fail when a permission had no end.
+/// Seen to fail when a permission lasted a day.
 #[tokio::test]
 async fn a_permission_ends() -> io::Result<()> {
     let folder = Folder::new();

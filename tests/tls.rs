@@ -118,7 +118,7 @@ async fn connect(clinic: &Clinic, trusted: &Identity) -> io::Result<Connection<T
     Ok(Connection::over(BROWSER.connect(clinic.address, trusted).await?))
 }
 
-/// Seen to fail when HTTP/2 was built in, and when only TLS 1.3 was spoken.
+/// HTTP/2 would be offered as soon as something in the tree asks actix for it. Seen to fail when only TLS 1.3 was spoken.
 #[tokio::test]
 async fn clients_of_tls_1_2_and_1_3_are_served_by_http_1_1() -> io::Result<()> {
     let identity = Identity::ending_in(90);
@@ -147,7 +147,7 @@ async fn clients_of_tls_1_2_and_1_3_are_served_by_http_1_1() -> io::Result<()> {
     Ok(())
 }
 
-/// Seen to fail when the key was not compared with the certificate, and when one of the two was enough.
+/// Seen to fail when the key was not compared with the certificate.
 #[tokio::test]
 async fn files_that_cannot_be_used_are_refused_by_name() {
     let folder = Folder::new();
@@ -187,7 +187,6 @@ async fn files_that_cannot_be_used_are_refused_by_name() {
     Clinic::start(&folder, &good().settings(&[])).stop();
 }
 
-/// Seen to fail when the address of patients was not secured.
 #[tokio::test]
 async fn who_speaks_no_tls_is_turned_away() -> io::Result<()> {
     let identity = Identity::ending_in(90);
@@ -272,7 +271,7 @@ async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("it never came to this: {what}"));
 }
 
-/// Seen to fail when the files were not read again, and when a broken one took the old certificate away.
+/// Seen to fail when the files were not read again.
 #[tokio::test]
 async fn a_renewed_certificate_is_taken_without_a_restart() -> io::Result<()> {
     let [old, new] = [Identity::ending_in(10), Identity::ending_in(90)];

@@ -329,8 +329,7 @@ mod tests {
         text.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
-    /// `vectors.json`, `aliyun_rpc_sendsms` and `aliyun_rpc_describeregions`. Seen to fail when spaces stayed `+` and
-    /// when the key was the secret alone.
+    /// `vectors.json`, `aliyun_rpc_sendsms` and `aliyun_rpc_describeregions`.
     #[test]
     fn the_rpc_style_signs_as_the_documentation_does() {
         let send = params(&[
@@ -363,7 +362,7 @@ mod tests {
         assert_eq!(Kind::Rpc.sign("testsecret", &rpc_text("GET", &regions)), "OLeaidS1JvxuMvnyHOwuJ+uX5qY=");
     }
 
-    /// `vectors.json`, `acs3_hashed_canonical` and `acs3_signature`. Seen to fail without the empty line after the headers.
+    /// `vectors.json`, `acs3_hashed_canonical` and `acs3_signature`.
     #[test]
     fn version_3_signs_as_the_documentation_does() {
         let names = "host;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version";

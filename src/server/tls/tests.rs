@@ -16,7 +16,6 @@ fn certificate(year: i32) -> (String, KeyPair, Vec<u8>) {
     (certificate.pem(), key, certificate.der().to_vec())
 }
 
-/// Seen to fail when a year of two digits was taken for one of the last century, and when the beginning was answered.
 #[test]
 fn the_end_of_a_certificate_is_read() {
     for (year, expected) in [(2027, 1_804_118_400_000), (2049, 2_498_428_800_000), (2061, 2_877_120_000_000)]
@@ -31,7 +30,6 @@ fn the_end_of_a_certificate_is_read() {
     assert_eq!(validity::end(b"\x30\x84\xff\xff\xff\xff"), None);
 }
 
-/// Seen to fail when the mode was not looked at.
 #[test]
 fn a_key_that_everybody_may_use_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -4,7 +4,7 @@
 use super::*;
 
 /// `vectors.json`, `acs3_hashed_canonical` and `acs3_signature`: the example of Aliyun's documentation of version 3. Seen
-/// to fail when the query was not sorted, when the empty line after the headers was missing, and with another hash.
+/// to fail when the query was not sorted.
 #[test]
 fn a_call_is_signed_as_the_documentation_does() {
     let call = Call {
