@@ -7,8 +7,8 @@ use domain::{BookingId, Date, Movement, OutTradeNo, RefundNo, TenantId, Transact
 use super::parts::Components;
 use super::{Key, KeyRange, NO_TENANT, RawKey, day, id, of};
 use crate::records::{
-    BookingOrdersRecord, LedgerDayRecord, LedgerRecord, PayConfRecord, PayJobRecord, PayOrderRecord,
-    RefundRecord,
+    BookingOrdersRecord, LedgerDayRecord, LedgerRecord, PayCertificatesRecord, PayConfRecord, PayJobRecord,
+    PayOrderRecord, PayTroubleRecord, RefundRecord,
 };
 use crate::table::Table;
 
@@ -71,6 +71,18 @@ pub fn pay_job(order: OutTradeNo) -> Key<PayJobRecord> {
 #[must_use]
 pub fn pay_jobs(tenant: TenantId) -> KeyRange<PayJobRecord> {
     KeyRange::prefix(of(tenant, Table::PayJob))
+}
+
+/// What stands in the way of an order.
+#[must_use]
+pub fn pay_trouble(order: OutTradeNo) -> Key<PayTroubleRecord> {
+    Key::new(of(order.tenant(), Table::PayTrouble).with(id(order.number())))
+}
+
+/// The certificates that WeChat Pay signs with towards a clinic.
+#[must_use]
+pub fn pay_certificates(tenant: TenantId) -> Key<PayCertificatesRecord> {
+    Key::new(of(tenant, Table::PayCertificates))
 }
 
 /// How a clinic is paid through WeChat.
