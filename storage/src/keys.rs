@@ -46,7 +46,8 @@ pub use parts::{
 };
 pub use payments::{
     ledger, ledger_day, ledger_day_parts, ledger_days, orders_of_booking, pay_certificates, pay_conf,
-    pay_job, pay_job_order, pay_jobs, pay_order, pay_order_no, pay_orders, pay_trouble, refund,
+    pay_job, pay_job_order, pay_jobs, pay_order, pay_order_no, pay_orders, pay_trouble, pay_trouble_order,
+    pay_troubles, refund,
 };
 pub use planning::{
     notification, notification_key, notifications, opening, schedule_note, schedule_note_key,

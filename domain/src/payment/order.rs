@@ -310,7 +310,22 @@ impl OrderState {
         }
     }
 
-    /// The number that stands for the state outside, such as in the list for the staff.
+    /// The word for the state outside, such as in the list for the staff.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Prepaid(_) => "prepaid",
+            Self::Closing { .. } => "closing",
+            Self::Closed { .. } => "closed",
+            Self::Paid(_) => "paid",
+            Self::RefundDue { .. } => "refund_due",
+            Self::Refunding { .. } => "refunding",
+            Self::Refunded { .. } => "refunded",
+            Self::Failed { .. } => "failed",
+        }
+    }
+
+    /// The number that stands for the state outside.
     pub const fn code(&self) -> u8 {
         match self {
             Self::Created => 0,
