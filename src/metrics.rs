@@ -197,6 +197,7 @@ impl Default for Metrics {
         let syncs = Histogram::new(SYNC_LATENCIES);
         let help = "Time to append a group to the journal and sync it";
         registry.register_with_unit("journal_sync_duration", help, Unit::Seconds, syncs.clone());
+        begin_at_zero(&wechat_calls, &wechat_latencies, (&orders, &notices));
         let levels = Levels::default();
         levels.register(&mut registry);
         Self {
@@ -212,6 +213,53 @@ impl Default for Metrics {
             group_sizes,
             syncs,
             levels,
+        }
+    }
+}
+
+/// What is called at WeChat, as the calls name it.
+const ENDPOINTS: [&str; 10] = [
+    "token",
+    "ticket",
+    "oauth",
+    "templates",
+    "pay_order",
+    "pay_query",
+    "pay_close",
+    "pay_refund",
+    "pay_refund_query",
+    "pay_certificates",
+];
+
+const ORDER_STATES: [&str; 10] = [
+    "created",
+    "prepaid",
+    "closing",
+    "closed",
+    "paid",
+    "refund_due",
+    "refunding",
+    "refunded",
+    "failed",
+    "difference",
+];
+
+/// A counter that comes into being with its first count hides that count from whoever looks for an increase.
+fn begin_at_zero(
+    calls: &Family<CallLabels, Counter>,
+    latencies: &Family<EndpointLabels, Histogram, Latency>,
+    (orders, notices): (&Family<OrderLabels, Counter>, &Family<NoticeLabels, Counter>),
+) {
+    for endpoint in ENDPOINTS {
+        calls.get_or_create(&CallLabels { endpoint, outcome: CallOutcome::Done.name() });
+        latencies.get_or_create(&EndpointLabels { endpoint });
+    }
+    for state in ORDER_STATES {
+        orders.get_or_create(&OrderLabels { state });
+    }
+    for kind in ["payment", "refund"] {
+        for outcome in ["taken", "unsigned", "untrue", "not_now"] {
+            notices.get_or_create(&NoticeLabels { kind, outcome });
         }
     }
 }

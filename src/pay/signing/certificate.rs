@@ -61,3 +61,6 @@ impl<'d> Elements<'d> {
         Some(Element { content, whole })
     }
 }
+
+#[cfg(test)]
+mod tests;
