@@ -251,15 +251,15 @@ fn begin_at_zero(
     (orders, notices): (&Family<OrderLabels, Counter>, &Family<NoticeLabels, Counter>),
 ) {
     for endpoint in ENDPOINTS {
-        calls.get_or_create(&CallLabels { endpoint, outcome: CallOutcome::Done.name() });
-        latencies.get_or_create(&EndpointLabels { endpoint });
+        drop(calls.get_or_create(&CallLabels { endpoint, outcome: CallOutcome::Done.name() }));
+        drop(latencies.get_or_create(&EndpointLabels { endpoint }));
     }
     for state in ORDER_STATES {
-        orders.get_or_create(&OrderLabels { state });
+        drop(orders.get_or_create(&OrderLabels { state }));
     }
     for kind in ["payment", "refund"] {
         for outcome in ["taken", "unsigned", "untrue", "not_now"] {
-            notices.get_or_create(&NoticeLabels { kind, outcome });
+            drop(notices.get_or_create(&NoticeLabels { kind, outcome }));
         }
     }
 }

@@ -153,7 +153,7 @@ async fn failed(till: &mut Till, boss: &mut Patient, end: RefundStatus) -> io::R
     Ok(listed(boss, "state=stuck").await?.remove(0))
 }
 
-/// Seen to fail when the filters were not looked at.
+/// Seen to fail when the days were not looked at.
 #[tokio::test]
 async fn orders_are_found_by_state_day_booking_and_patient() -> io::Result<()> {
     let mut till = Till::usual().await?;
@@ -195,7 +195,7 @@ async fn orders_are_found_by_state_day_booking_and_patient() -> io::Result<()> {
     Ok(())
 }
 
-/// Seen to fail when the desk did not have the order looked at, which would be closed a quarter of an hour later.
+/// Seen to fail when the order of a booking that is paid was left to its time.
 #[tokio::test]
 async fn cash_closes_the_order_that_is_open() -> io::Result<()> {
     let mut till = Till::usual().await?;
