@@ -38,8 +38,7 @@ async fn shown(till: &Till) -> io::Result<Vec<String>> {
     Ok(certificates.map(|serial| serial.as_str().expect("a text").to_owned()).collect())
 }
 
-/// Seen to fail when the certificates were not kept (after the restart nothing could be downloaded), and when an unknown
-/// serial number had nothing downloaded.
+/// Seen to fail when the certificates were not kept.
 #[tokio::test]
 async fn certificates_are_downloaded_kept_and_changed() -> io::Result<()> {
     let mut till = till().await?;

@@ -314,7 +314,6 @@ async fn a_refund_is_stuck_while_wechat_does_not_take_it() -> io::Result<()> {
     Ok(())
 }
 
-/// Seen to fail when the certificates were asked for at every look, and when they never were again.
 #[actix_web::test]
 async fn certificates_are_downloaded_ahead_and_after_a_failure_once_a_minute() -> io::Result<()> {
     const HOUR: u64 = 60 * MINUTE;

@@ -30,8 +30,7 @@ async fn restored() -> io::Result<(Vec<String>, Till)> {
 }
 
 /// The account, the amount, the doctor and even the booking's number are the same: only when it was made tells the orders
-/// apart. Seen to fail when the order did not say whose it is (its money was booked), when what was told was not compared
-/// with it, and when no other number was taken.
+/// apart. Seen to fail when the order did not say whose it is: its money was booked.
 #[tokio::test]
 async fn the_money_of_another_order_is_not_booked() -> io::Result<()> {
     let (taken, mut till) = restored().await?;

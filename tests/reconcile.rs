@@ -26,7 +26,7 @@ async fn reconcile(folder: &Folder, wechat: &Simulator, arguments: &[&str]) -> (
     (output.status.code().expect("it ended by itself"), said)
 }
 
-/// Seen to catch: a payment that is not known here, orders of another day, and a call without an answer that was passed over.
+/// Seen to catch orders of other days.
 #[tokio::test]
 async fn a_day_is_compared_order_by_order() -> io::Result<()> {
     let mut till = Till::usual().await?;

@@ -77,8 +77,8 @@ fn told(trade: TradeState, refund: Option<(RefundState, i64)>) -> Theirs {
     Theirs { news: TradeNews { trade, attached: Attached::Nothing }, refund }
 }
 
-/// Per state here whether something differs: `.` nothing, `o` the order, `r` the refund, `b` both. Seen to catch: a
-/// payment of another amount, one that is not known here, and a refund that failed here and was made at WeChat.
+/// Per state here whether something differs: `.` nothing, `o` the order, `r` the refund, `b` both. Seen to catch a payment
+/// that is not known here.
 #[test]
 fn every_state_with_every_state() {
     let refund = TradeState::Refund;
