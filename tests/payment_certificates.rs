@@ -20,9 +20,17 @@ fn conf(wechat: &Simulator) -> Value {
     })
 }
 
-async fn till() -> io::Result<Till> {
+fn simulator() -> Simulator {
     let wechat = pay::simulator();
     wechat.add_merchant(Merchant { mode: PayMode::Certificates, ..Merchant::simulated(1) }).expect("a key");
+    wechat
+}
+
+async fn till() -> io::Result<Till> {
+    open(simulator()).await
+}
+
+async fn open(wechat: Simulator) -> io::Result<Till> {
     let conf = conf(&wechat);
     Till::open(wechat, &conf).await
 }
@@ -77,8 +85,10 @@ async fn certificates_are_downloaded_kept_and_changed() -> io::Result<()> {
 /// nobody has signed does not have WeChat asked again and again.
 #[tokio::test]
 async fn nothing_is_believed_without_a_certificate_of_wechats() -> io::Result<()> {
-    let mut till = till().await?;
-    till.wechat.script(Endpoint::Certificates, Script::WrongSignature);
+    let wechat = simulator();
+    // Before the clinic enters anything: the server asks for them by itself.
+    wechat.script_always(Endpoint::Certificates, Script::WrongSignature);
+    let mut till = open(wechat).await?;
     let booking = till.booking.clone();
     let unanswered = till.ask_for_order(&booking).await?;
     assert_eq!((unanswered.http, unanswered.status.as_str()), (502, "0502"));
@@ -90,10 +100,10 @@ async fn nothing_is_believed_without_a_certificate_of_wechats() -> io::Result<()
     let no = "1-1000000000";
     let told = forger.payment(&conf, no, 5_000);
     let mut line = Patient::connect(till.clinic.address).await?;
-    for _ in 0..5 {
+    for _ in 0..50 {
         assert_eq!(line.raw(&forger.notice(&conf, &told).request()).await?.status, 401);
     }
-    assert_eq!(till.wechat.calls(Endpoint::Certificates), 1, "once a minute");
+    assert!(till.wechat.calls(Endpoint::Certificates) < 10, "once a minute");
     assert_eq!(till.status().await?, (0, 1));
     till.clinic.stop();
     Ok(())

@@ -35,7 +35,9 @@ async fn metric(till: &Till, name: &str) -> io::Result<f64> {
     let reply = monitor.raw(&wire::get("/metrics", &[])).await?;
     let text = String::from_utf8(reply.body).expect("text");
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
-    assert!(!text.contains(&till.booking) && !text.contains(OPEN_IDS[0]), "ids are no labels");
+    // As a label: a number may have the same digits by chance.
+    let booking = format!("\"{}\"", till.booking);
+    assert!(!text.contains(&booking) && !text.contains(OPEN_IDS[0]), "ids are no labels");
     Ok(line.unwrap_or_else(|| panic!("no {name} in {text}")))
 }
 
