@@ -212,6 +212,12 @@ fn routes(usual: &Value) -> Vec<Route> {
         }
         let is_secured = operation["security"].as_array().is_some_and(|schemes| !schemes.is_empty());
         let is_managing = operation["tags"][0].as_str().is_some_and(|tag| tag.starts_with("管理"));
+        if path.ends_with("/notify") {
+            // The other types tell of bookings, and nobody asks for them.
+            for parameter in parameters.iter_mut().filter(|parameter| parameter.name == "wech_temp_type") {
+                parameter.usual = json!(5);
+            }
+        }
         if path.ends_with("/service_info") {
             // The hotline is printed on the wall, and nobody's own phone.
             for parameter in parameters.iter_mut().filter(|parameter| parameter.name == "phone") {
