@@ -10,6 +10,7 @@
 //! by numbers that are unique over all tenants.
 
 mod labels;
+mod notifications;
 mod parts;
 mod payments;
 mod planning;
@@ -40,6 +41,10 @@ use crate::table::Table;
 use crate::vault::Blind;
 
 pub use labels::{label, label_id, label_name, labels, patient_file, patient_file_id, patient_files};
+pub use notifications::{
+    NotificationId, notification, notification_id, notification_job, notification_jobs, notifications,
+    notifications_within, sent_message,
+};
 pub use parts::{
     VisitParts, booking_parts, department_id, doctor_id, patient_id, schedule_at_parts, schedule_id,
     session_parts, slot_parts, tenant_id, user_id, visit_parts,
@@ -49,10 +54,7 @@ pub use payments::{
     pay_job, pay_job_order, pay_jobs, pay_order, pay_order_no, pay_orders, pay_trouble, pay_trouble_order,
     pay_troubles, refund,
 };
-pub use planning::{
-    notification, notification_key, notifications, opening, schedule_note, schedule_note_key,
-    schedule_notes_of,
-};
+pub use planning::{opening, schedule_note, schedule_note_key, schedule_notes_of};
 pub use raw::{Key, KeyRange, MAX_KEY_BYTES, RawKey};
 pub use staff::{
     all_staff, audit, audit_number, audits, audits_through, staff, staff_account, staff_id, staff_session,
@@ -101,6 +103,13 @@ pub fn vault_keys() -> Key<MetaRecord> {
 pub fn no_shows_marked(tenant: TenantId) -> Key<MetaRecord> {
     const NO_SHOWS_MARKED: u8 = 2;
     Key::new(of(tenant, Table::Meta).with([NO_SHOWS_MARKED]))
+}
+
+/// How far the patients of a tenant were reminded of their visits.
+#[must_use]
+pub fn reminded(tenant: TenantId) -> Key<MetaRecord> {
+    const REMINDED: u8 = 4;
+    Key::new(of(tenant, Table::Meta).with([REMINDED]))
 }
 
 /// A tenant.
@@ -335,14 +344,25 @@ pub fn all_members(tenant: TenantId) -> KeyRange<MembersRecord> {
 /// The answer to the request that an account made on a route under an `Idempotency-Key`.
 #[must_use]
 pub fn idem(tenant: TenantId, user: UserId, route: &str, idempotency_key: &str) -> Key<IdemRecord> {
+    Key::new(of(tenant, Table::Idem).with(id(user.get())).with(hash_of(route, idempotency_key)))
+}
+
+fn hash_of(route: &str, key: &str) -> [u8; 32] {
     let mut context = digest::Context::new(&digest::SHA256);
     // The length in front keeps ("ab", "c") and ("a", "bc") apart.
     context.update(&(route.len() as u64).to_be_bytes());
     context.update(route.as_bytes());
-    context.update(idempotency_key.as_bytes());
+    context.update(key.as_bytes());
     let mut hash = [0; 32];
     hash.copy_from_slice(context.finish().as_ref());
-    Key::new(of(tenant, Table::Idem).with(id(user.get())).with(hash))
+    hash
+}
+
+/// The answer to what another system has asked for under a number of its own, whoever of the staff it logs in as.
+#[must_use]
+pub fn asked(tenant: TenantId, route: &str, client_id: &str) -> Key<IdemRecord> {
+    // No account has the number 0.
+    Key::new(of(tenant, Table::Idem).with(id(0)).with(hash_of(route, client_id)))
 }
 
 /// How far a running number was reserved.

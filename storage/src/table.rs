@@ -100,11 +100,15 @@ pub enum Table {
     PayTrouble = 47,
     /// The certificates that WeChat Pay signs with.
     PayCertificates = 48,
+    /// What patients are to be told and have not been yet.
+    NotificationJob = 49,
+    /// Which notification a template message was.
+    SentMessage = 50,
 }
 
 impl Table {
     /// Every table, by ascending tag.
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 50] = [
         Self::Meta,
         Self::Tenant,
         Self::Department,
@@ -153,6 +157,8 @@ impl Table {
         Self::Oauth,
         Self::PayTrouble,
         Self::PayCertificates,
+        Self::NotificationJob,
+        Self::SentMessage,
     ];
 
     /// The byte that stands for this table in keys.
@@ -219,6 +225,8 @@ impl Table {
             Self::Oauth => "oauth",
             Self::PayTrouble => "pay_trouble",
             Self::PayCertificates => "pay_certificates",
+            Self::NotificationJob => "notification_job",
+            Self::SentMessage => "sent_message",
         }
     }
 
@@ -243,7 +251,8 @@ impl Table {
             | Self::Refund
             | Self::Follower
             | Self::OpenId
-            | Self::PayTrouble => false,
+            | Self::PayTrouble
+            | Self::SentMessage => false,
             Self::Meta
             | Self::Tenant
             | Self::Department
@@ -273,7 +282,8 @@ impl Table {
             | Self::WechatConf
             | Self::WechatLoan
             | Self::Oauth
-            | Self::PayCertificates => true,
+            | Self::PayCertificates
+            | Self::NotificationJob => true,
         }
     }
 }

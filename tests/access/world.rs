@@ -10,7 +10,7 @@ use crate::harness::folder::Folder;
 use crate::harness::import::{DEPARTMENT, Half, ImportFile, day};
 use crate::harness::patients::{Answer, PASSWORD, Patient};
 use crate::harness::till::until;
-use crate::harness::{contract, pay, people, staff, wire};
+use crate::harness::{contract, pay, people, staff, told, wire};
 use crate::rows::{Call, Ids, Row, Who};
 
 /// What does not exist in either clinic.
@@ -63,6 +63,7 @@ impl World {
         let colleague = staff::add(folder, &["--account", "colleague", "--role", "desk"]);
         staff::add(folder, &["--tenant", "2", "--account", "admin", "--role", "admin"]);
         pay::bind_open_ids(folder);
+        let notification = told::skipped(folder).to_string();
         let wechat = pay::simulator();
         let app = App::simulated(1);
         let mut settings = pay::settings(&wechat);
@@ -101,6 +102,7 @@ impl World {
             label,
             desk_booking: text(desk_booking),
             desk_patient: text(desk_patient),
+            notification,
             phone,
             code: no_code.clone(),
             leaver_code: no_code,
@@ -264,6 +266,7 @@ impl World {
             exception: nowhere(),
             patient: nowhere(),
             label: nowhere(),
+            notification: format!("1-{NOWHERE}-3"),
             desk_booking: nowhere(),
             desk_patient: nowhere(),
             trade_no: format!("1-{NOWHERE}"),

@@ -17,5 +17,6 @@ pub mod shape;
 pub mod staff;
 pub mod store;
 pub mod till;
+pub mod told;
 pub mod town;
 pub mod wire;

@@ -167,11 +167,15 @@ pub enum Action {
     PaymentsListed = 47,
     /// Had a refund tried again.
     RefundRetried = 48,
+    /// Had a patient told something.
+    PatientNotified = 49,
+    /// Had a notification to a patient sent again.
+    NotificationResent = 50,
 }
 
 impl Action {
     /// Every action, by ascending number.
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 50] = [
         Self::Login,
         Self::LoginFailed,
         Self::Logout,
@@ -220,6 +224,8 @@ impl Action {
         Self::WechatCallbackChanged,
         Self::PaymentsListed,
         Self::RefundRetried,
+        Self::PatientNotified,
+        Self::NotificationResent,
     ];
 
     /// The action as it stands in stored rows.
@@ -289,6 +295,8 @@ impl Action {
             Self::WechatCallbackChanged => "wechat_callback_changed",
             Self::PaymentsListed => "payments_listed",
             Self::RefundRetried => "refund_retried",
+            Self::PatientNotified => "patient_notified",
+            Self::NotificationResent => "notification_resent",
         }
     }
 
@@ -322,9 +330,12 @@ impl Action {
             | Self::WechatAuthFileUploaded
             | Self::WechatCallbackChanged
             | Self::PaymentsListed => ObjectKind::Nothing,
-            Self::PatientRead | Self::PatientAdded | Self::PatientChanged | Self::BanLifted => {
-                ObjectKind::Patient
-            }
+            Self::PatientRead
+            | Self::PatientAdded
+            | Self::PatientChanged
+            | Self::BanLifted
+            | Self::PatientNotified
+            | Self::NotificationResent => ObjectKind::Patient,
             Self::LabelSaved | Self::LabelDeleted => ObjectKind::Label,
             Self::DepartmentSaved => ObjectKind::Department,
             Self::DoctorSaved => ObjectKind::Doctor,
