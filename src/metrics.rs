@@ -14,11 +14,13 @@ use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+use storage::records::NotificationKind;
 use storage::{Observer, Writable};
 
 use crate::app::App;
 use crate::http::envelope::SUCCESS;
 use crate::http::error::ApiError;
+use crate::outbox;
 use crate::pay::stuck;
 
 /// Seconds of a request: from what memory answers to what a patient gives up on.
@@ -74,6 +76,12 @@ struct OrderLabels {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct NoticeLabels {
+    kind: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NotificationLabels {
     kind: &'static str,
     outcome: &'static str,
 }
@@ -139,6 +147,7 @@ pub struct Metrics {
     wechat_latencies: Family<EndpointLabels, Histogram, Latency>,
     orders: Family<OrderLabels, Counter>,
     notices: Family<NoticeLabels, Counter>,
+    notifications: Family<NotificationLabels, Counter>,
     group_sizes: Histogram,
     syncs: Histogram,
     certificate_expiry: Gauge,
@@ -150,6 +159,7 @@ pub struct Metrics {
 struct Levels {
     live_actors: Gauge,
     started_actors: Gauge,
+    waiting_notifications: Gauge,
     permits: Gauge,
     waiting_commits: Gauge,
     journal_bytes: Gauge,
@@ -193,6 +203,8 @@ impl Default for Metrics {
         registry.register("pay_orders", "Orders that came into a state", orders.clone());
         let notices = Family::default();
         registry.register("pay_notices", "Notices of WeChat Pay by outcome", notices.clone());
+        let notifications = notifications();
+        registry.register("notifications", "Attempts to tell patients, by outcome", notifications.clone());
         let group_sizes = Histogram::new(GROUP_SIZES);
         registry.register("commit_group_size", "Commits that shared one sync", group_sizes.clone());
         let syncs = Histogram::new(SYNC_LATENCIES);
@@ -211,6 +223,7 @@ impl Default for Metrics {
             latencies,
             bookings,
             sms,
+            notifications,
             wechat_calls,
             wechat_latencies,
             orders,
@@ -224,11 +237,12 @@ impl Default for Metrics {
 }
 
 /// What is called at WeChat, as the calls name it.
-const ENDPOINTS: [&str; 10] = [
+const ENDPOINTS: [&str; 11] = [
     "token",
     "ticket",
     "oauth",
     "templates",
+    "send",
     "pay_order",
     "pay_query",
     "pay_close",
@@ -270,11 +284,23 @@ fn begin_at_zero(
     }
 }
 
+/// All counts at zero, so that a monitor sees the first failure as an increase.
+fn notifications() -> Family<NotificationLabels, Counter> {
+    let counts: Family<NotificationLabels, Counter> = Family::default();
+    for kind in NotificationKind::ALL.map(NotificationKind::name) {
+        for outcome in ["wechat", "sms", "retried", "skipped", "failed"] {
+            drop(counts.get_or_create(&NotificationLabels { kind, outcome }));
+        }
+    }
+    counts
+}
+
 impl Levels {
     fn register(&self, registry: &mut Registry) {
         let all = [
             ("schedule_actors", "Schedules whose actor is alive", &self.live_actors),
             ("schedule_actors_started", "Schedule actors started since the start", &self.started_actors),
+            ("notifications_waiting", "Notifications that are to be sent", &self.waiting_notifications),
             ("schedule_permits_in_use", "Requests that wait for a schedule; 4096 at most", &self.permits),
             ("commits_waiting", "Commits that wait for the journal", &self.waiting_commits),
             ("journal_bytes", "Bytes of the journal's files", &self.journal_bytes),
@@ -303,6 +329,7 @@ impl Levels {
         let status = app.storage.status();
         set(&self.live_actors, app.directory.live_actors() as u64);
         set(&self.started_actors, app.directory.started_actors());
+        set(&self.waiting_notifications, outbox::waiting(app));
         set(&self.permits, app.directory.waiting() as u64);
         set(&self.waiting_commits, status.waiting as u64);
         set(&self.journal_bytes, status.journal_bytes);
@@ -366,6 +393,11 @@ impl Metrics {
     /// Counts a notice of WeChat Pay: `taken`, or why not.
     pub fn pay_notice(&self, kind: &'static str, outcome: &'static str) {
         self.notices.get_or_create(&NoticeLabels { kind, outcome }).inc();
+    }
+
+    /// Counts an attempt to tell a patient: `wechat` or `sms`, or why it was not told.
+    pub fn notification(&self, kind: &'static str, outcome: &'static str) {
+        self.notifications.get_or_create(&NotificationLabels { kind, outcome }).inc();
     }
 
     /// Everything in the text format of OpenMetrics.

@@ -158,6 +158,7 @@ impl World {
             phone: phone.to_owned(),
             template: code.to_owned(),
             code: verification,
+            params: Default::default(),
         });
         Ok(())
     }

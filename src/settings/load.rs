@@ -224,6 +224,10 @@ impl Sources {
         if let Some((key, _)) = needed.into_iter().find(|(_, value)| value.is_empty()) {
             return Err(self.refused(key, "must be given when sms.provider is \"aliyun\"".to_owned()));
         }
+        if sms.notices {
+            let reason = "must be false when sms.provider is \"aliyun\", which sends codes only".to_owned();
+            return Err(self.refused("sms.notices", reason));
+        }
         // It goes into a header as it is.
         if !sms.access_key_id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Err(self.refused("sms.access_key_id", "must be letters and digits".to_owned()));

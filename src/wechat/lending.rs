@@ -97,7 +97,7 @@ struct Errcode {
 }
 
 /// Whether WeChat says that the token is no longer good.
-fn is_of_token(error: &WechatError) -> bool {
+pub(super) fn is_of_token(error: &WechatError) -> bool {
     matches!(error, WechatError::Refused(40001 | 40014 | 42001))
 }
 
@@ -168,6 +168,19 @@ impl Wechat {
         endpoint: &'static str,
         request: RequestBuilder,
     ) -> Result<T, WechatError> {
+        self.call_reading(endpoint, request, (understood, |_: &T| true)).await
+    }
+
+    /// As [`Wechat::call`] for replies that are read in another way and may tell of a refusal.
+    ///
+    /// # Errors
+    /// [`WechatError`]
+    pub(super) async fn call_reading<T>(
+        &self,
+        endpoint: &'static str,
+        request: RequestBuilder,
+        (read, is_done): (impl FnOnce(&Reply) -> Result<T, WechatError>, impl FnOnce(&T) -> bool),
+    ) -> Result<T, WechatError> {
         let call = Counted {
             metrics: &self.metrics,
             endpoint,
@@ -175,10 +188,11 @@ impl Wechat {
             outcome: CallOutcome::NoAnswer,
         };
         let answer = match Outgoing::send(request).await {
-            Ok(reply) => understood(&reply),
+            Ok(reply) => read(&reply),
             Err(error) => Err(error.into()),
         };
-        call.ended(outcome(&answer));
+        let is_refusal = answer.as_ref().is_ok_and(|reply| !is_done(reply));
+        call.ended(if is_refusal { CallOutcome::Refused } else { outcome(&answer) });
         answer
     }
 

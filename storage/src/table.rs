@@ -104,11 +104,13 @@ pub enum Table {
     NotificationJob = 49,
     /// Which notification a template message was.
     SentMessage = 50,
+    /// What the account's message templates say, as far as they were used.
+    MessageTemplate = 51,
 }
 
 impl Table {
     /// Every table, by ascending tag.
-    pub const ALL: [Self; 50] = [
+    pub const ALL: [Self; 51] = [
         Self::Meta,
         Self::Tenant,
         Self::Department,
@@ -159,6 +161,7 @@ impl Table {
         Self::PayCertificates,
         Self::NotificationJob,
         Self::SentMessage,
+        Self::MessageTemplate,
     ];
 
     /// The byte that stands for this table in keys.
@@ -227,6 +230,7 @@ impl Table {
             Self::PayCertificates => "pay_certificates",
             Self::NotificationJob => "notification_job",
             Self::SentMessage => "sent_message",
+            Self::MessageTemplate => "message_template",
         }
     }
 
@@ -283,7 +287,8 @@ impl Table {
             | Self::WechatLoan
             | Self::Oauth
             | Self::PayCertificates
-            | Self::NotificationJob => true,
+            | Self::NotificationJob
+            | Self::MessageTemplate => true,
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::http::accounts::registration::Registration;
 use crate::http::caller::{Patient, Staff};
 use crate::http::codes::Codes;
 use crate::http::limits::SlowedAttempts;
+use crate::outbox::Outbox;
 use crate::passwords::{Password, PasswordHasher};
 use crate::pay::Pay;
 use crate::pay::certificates::Certificates;
@@ -181,6 +182,7 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
         sms: Sms::webhook("http://127.0.0.1:1/").expect("a client"),
         slowed: SlowedAttempts::at_most(1),
         pictures: Pictures::aliyun("https://oss.test", "clinic", AccessKey::new("id", b"secret"), 1024),
+        outbox: Outbox::default(),
         wechat,
         h5: H5::default(),
         limits: Limits {
@@ -188,6 +190,7 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
             staff_token_ttl: Duration::from_secs(300),
             requires_privacy_consent: false,
             max_members_per_user: 3,
+            sms_notices: false,
             sms_interval: Duration::from_secs(60),
             sms_per_phone_per_day: 10,
             sms_per_ip_per_hour: 20,
