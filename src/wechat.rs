@@ -24,6 +24,7 @@ mod breaker;
 pub mod callback;
 mod lending;
 mod letters;
+pub mod messages;
 pub mod oauth;
 pub mod outgoing;
 pub mod signatures;
