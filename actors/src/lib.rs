@@ -38,7 +38,7 @@ pub use hydration::hydrate;
 pub use label_sweep::{LabelSweepError, sweep_labels};
 pub use loading::LoadError;
 pub use no_shows::{Ban, bans, lift_ban, mark_no_shows};
-pub use notices::NOTIFICATIONS_KEPT;
+pub use notices::{NOTIFICATIONS_KEPT, save_notification};
 pub use openings::Openings;
 pub use patient_index::{IndexError, LabelOrder, LabelPage, LabelView, PatientIndex, PhonePrefix, Sought};
 pub use planning::{Addition, Change, add_schedule, change_schedule};
