@@ -62,7 +62,7 @@ pub use staff::{
 pub use templates::{
     day_exception, day_exceptions, exception_id, schedules_generated, template, template_id, templates,
 };
-pub use wechat::{follower, oauth, open_id, wechat_conf, wechat_loan};
+pub use wechat::{follower, message_template, oauth, open_id, wechat_conf, wechat_loan};
 
 /// The tenant of what belongs to no clinic.
 const NO_TENANT: u64 = 0;

@@ -100,11 +100,13 @@ pub enum Table {
     NotificationJob = 47,
     /// Which notification a template message was.
     SentMessage = 48,
+    /// What the account's message templates say, as far as they were used.
+    MessageTemplate = 49,
 }
 
 impl Table {
     /// Every table, by ascending tag.
-    pub const ALL: [Self; 48] = [
+    pub const ALL: [Self; 49] = [
         Self::Meta,
         Self::Tenant,
         Self::Department,
@@ -153,6 +155,7 @@ impl Table {
         Self::Oauth,
         Self::NotificationJob,
         Self::SentMessage,
+        Self::MessageTemplate,
     ];
 
     /// The byte that stands for this table in keys.
@@ -219,6 +222,7 @@ impl Table {
             Self::Oauth => "oauth",
             Self::NotificationJob => "notification_job",
             Self::SentMessage => "sent_message",
+            Self::MessageTemplate => "message_template",
         }
     }
 
@@ -273,7 +277,8 @@ impl Table {
             | Self::WechatConf
             | Self::WechatLoan
             | Self::Oauth
-            | Self::NotificationJob => true,
+            | Self::NotificationJob
+            | Self::MessageTemplate => true,
         }
     }
 }

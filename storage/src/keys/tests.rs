@@ -112,6 +112,7 @@ fn every_table(tenant: TenantId) -> Vec<RawKey> {
         *oauth(tenant, user).raw(),
         *notification_job(tenant, &last_notification()).raw(),
         *sent_message(tenant, u64::MAX).raw(),
+        *message_template(tenant, u8::MAX).raw(),
     ]
 }
 

@@ -135,6 +135,8 @@ pub enum SkipReason {
     Erased,
     /// It would have come too late to be of use.
     TooLate,
+    /// The phone has had as many text messages as it may have in a day.
+    TooManyTexts,
 }
 
 impl SkipReason {
@@ -150,6 +152,7 @@ impl SkipReason {
             Self::NoPhone => "no_phone",
             Self::Erased => "erased",
             Self::TooLate => "too_late",
+            Self::TooManyTexts => "too_many_texts",
         }
     }
 }

@@ -65,8 +65,9 @@ pub use staff::{StaffAccountRecord, StaffPersonal, StaffRecord, StaffSessionReco
 pub use templates::{DayExceptionRecord, TemplateRecord};
 pub use uploads::UploadRecord;
 pub use wechat::{
-    FollowerRecord, Following, OauthRecord, OpenIdRecord, WechatAccount, WechatCallback, WechatConfRecord,
-    WechatIdentity, WechatLoan, WechatLoanRecord, WechatLoans, WechatSecrets,
+    FollowerRecord, Following, MessageTemplateRecord, OauthRecord, OpenIdRecord, WechatAccount,
+    WechatCallback, WechatConfRecord, WechatIdentity, WechatLoan, WechatLoanRecord, WechatLoans,
+    WechatSecrets,
 };
 
 use domain::{Date, Timestamp};

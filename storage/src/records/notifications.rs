@@ -31,6 +31,9 @@ pub struct NotificationRecord {
     pub round: u16,
     /// How far it has come.
     pub delivery: Delivery,
+    /// What the staff should look at when it was given up, in words: the place of the template that is to blame. It holds
+    /// nothing of a patient.
+    pub fault: Option<String>,
 }
 
 /// What a notification is about.
@@ -175,6 +178,7 @@ impl NotificationRecord {
             about: About::Booking { booking: booking.id, schedule: booking.schedule },
             round: 0,
             delivery: Delivery::Waiting { attempts: 0, next_at: at },
+            fault: None,
         }
     }
 
@@ -198,6 +202,7 @@ impl NotificationRecord {
             about: About::Said(SaidValues(sealed)),
             round: 0,
             delivery: Delivery::Waiting { attempts: 0, next_at: at },
+            fault: None,
         })
     }
 
@@ -248,6 +253,7 @@ struct StoredNotification {
     about: StoredAbout,
     round: u16,
     delivery: StoredDelivery,
+    fault: Option<String>,
 }
 
 #[derive(Encode, Decode)]
@@ -274,6 +280,7 @@ impl TryFrom<StoredNotification> for NotificationRecord {
             },
             round: stored.round,
             delivery: stored.delivery.into(),
+            fault: stored.fault,
         })
     }
 }
@@ -293,6 +300,7 @@ impl Record for NotificationRecord {
             },
             round: self.round,
             delivery: StoredDelivery::from(&self.delivery),
+            fault: self.fault.clone(),
         })
     }
 

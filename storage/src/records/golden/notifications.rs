@@ -31,78 +31,90 @@ pub(super) fn notification_tables() -> Vec<Table> {
     let sent = |by, receipt| Delivery::Sent { at: at(8), by, receipt };
     let skipped = |why| Delivery::Skipped { at: at(7), why };
     let failed = |why, errcode| Delivery::Failed { at: at(7), why, errcode, attempts: 5 };
+    let faulty = NotificationRecord {
+        fault: Some("thing1".to_owned()),
+        ..of_booking(NotificationKind::Booked, failed(FailReason::Unfit, Some(47_003)))
+    };
     vec![
         holds(
             &said,
-            "0009fd0050e25344030000002a014101404142434445464748494a4be2bba8c6aa87609752cdf0b81081b7fc9f5edc5a5f9abbc5efc9470020a1084006ed5721ff9b29e563dddb6b9901527068910ce1020000fd0050e25344030000",
+            "0009fd0050e25344030000002a014101404142434445464748494a4be2bba8c6aa87609752cdf0b81081b7fc9f5edc5a5f9abbc5efc9470020a1084006ed5721ff9b29e563dddb6b9901527068910ce1020000fd0050e2534403000000",
         ),
         holds(
             &of_booking(NotificationKind::Stopped, waiting),
-            "0001fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b000003fdc024e45344030000",
+            "0001fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b000003fdc024e4534403000000",
         ),
         holds(
             &of_booking(NotificationKind::Relocated, sent(SentBy::Sms, None)),
-            "0002fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0001fd1050e253440300000100",
+            "0002fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0001fd1050e25344030000010000",
         ),
         holds(
             &of_booking(NotificationKind::Booked, sent(by_wechat, None)),
-            "0003fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0001fd1050e2534403000000fcfc41ee0b00",
+            "0003fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0001fd1050e2534403000000fcfc41ee0b0000",
         ),
         holds(
             &of_booking(NotificationKind::Cancelled, sent(by_wechat, receipt(ReceiptOutcome::Arrived))),
-            "0004fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0001fd1050e2534403000000fcfc41ee0b01fd1250e2534403000000",
+            "0004fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0001fd1050e2534403000000fcfc41ee0b01fd1250e253440300000000",
         ),
         holds(
             &of_booking(NotificationKind::Registered, sent(by_wechat, receipt(ReceiptOutcome::Blocked))),
-            "0005fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0001fd1050e2534403000000fcfc41ee0b01fd1250e2534403000001",
+            "0005fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0001fd1050e2534403000000fcfc41ee0b01fd1250e253440300000100",
         ),
         holds(
             &of_booking(NotificationKind::FollowUp, sent(by_wechat, receipt(ReceiptOutcome::Failed))),
-            "0006fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0001fd1050e2534403000000fcfc41ee0b01fd1250e2534403000002",
+            "0006fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0001fd1050e2534403000000fcfc41ee0b01fd1250e253440300000200",
         ),
         holds(
             &of_booking(NotificationKind::Reminder, skipped(SkipReason::NoOpenId)),
-            "0007fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0002fd0e50e2534403000000",
+            "0007fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0002fd0e50e253440300000000",
         ),
         holds(
             &of_booking(NotificationKind::Reminder, skipped(SkipReason::NoTemplate)),
-            "0007fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0002fd0e50e2534403000001",
+            "0007fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0002fd0e50e253440300000100",
         ),
         holds(
             &of_booking(NotificationKind::Reminder, skipped(SkipReason::NotConnected)),
-            "0007fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0002fd0e50e2534403000002",
+            "0007fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0002fd0e50e253440300000200",
         ),
         holds(
             &of_booking(NotificationKind::Reminder, skipped(SkipReason::Unsubscribed)),
-            "0007fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0002fd0e50e2534403000003",
+            "0007fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0002fd0e50e253440300000300",
         ),
         holds(
             &of_booking(NotificationKind::Reminder, skipped(SkipReason::Refused)),
-            "0007fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0002fd0e50e2534403000004",
+            "0007fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0002fd0e50e253440300000400",
         ),
         holds(
             &of_booking(NotificationKind::Reminder, skipped(SkipReason::NoPhone)),
-            "0007fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0002fd0e50e2534403000005",
+            "0007fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0002fd0e50e253440300000500",
         ),
         holds(
             &of_booking(NotificationKind::Reminder, skipped(SkipReason::Erased)),
-            "0007fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0002fd0e50e2534403000006",
+            "0007fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0002fd0e50e253440300000600",
         ),
         holds(
             &of_booking(NotificationKind::Reminder, skipped(SkipReason::TooLate)),
-            "0007fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0002fd0e50e2534403000007",
+            "0007fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0002fd0e50e253440300000700",
+        ),
+        holds(
+            &of_booking(NotificationKind::Reminder, skipped(SkipReason::TooManyTexts)),
+            "0007fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0002fd0e50e253440300000800",
+        ),
+        holds(
+            &faulty,
+            "0003fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0003fd0e50e253440300000201fc366f01000501067468696e6731",
         ),
         holds(
             &of_booking(NotificationKind::GlassesReady, failed(FailReason::Refused, Some(45_009))),
-            "0008fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0003fd0e50e253440300000001fca25f010005",
+            "0008fd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0003fd0e50e253440300000001fca25f01000500",
         ),
         holds(
             &of_booking(NotificationKind::OrderProgress, failed(FailReason::Unreachable, Some(-1))),
-            "000afd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0003fd0e50e2534403000001010105",
+            "000afd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0003fd0e50e253440300000101010500",
         ),
         holds(
             &of_booking(NotificationKind::OrderProgress, failed(FailReason::Unfit, None)),
-            "000afd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0003fd0e50e25344030000020005",
+            "000afd0050e25344030000fc07ca9a3b2a00fc7bca9a3bfbb90b0003fd0e50e2534403000002000500",
         ),
         holds(&NotificationJobRecord { due_at: at(1) }, "00fd0250e25344030000"),
         holds(
