@@ -10,11 +10,12 @@ use storage::{Sequences, Storage, Vault};
 
 use crate::http::limits::SlowedAttempts;
 use crate::metrics::Metrics;
+use crate::outbox::Outbox;
 use crate::passwords::PasswordHasher;
 use crate::pay::Pay;
 use crate::pictures::Pictures;
 use crate::settings::H5;
-use crate::sms::{Sms, SmsError, Template};
+use crate::sms::{Notice, Sms, SmsError, Template};
 use crate::tokens::Tokens;
 use crate::wechat::Wechat;
 
@@ -55,6 +56,8 @@ pub struct App {
     pub slowed: SlowedAttempts,
     /// Where pictures are kept.
     pub pictures: Pictures,
+    /// What is known of notifications on their way.
+    pub outbox: Outbox,
     /// The clinics' service accounts at WeChat.
     pub wechat: Wechat,
     /// Where the pages of the clinic's app are.
@@ -124,6 +127,8 @@ pub struct Limits {
     pub max_members_per_user: usize,
     /// Between two codes to the same phone; zero for no limit.
     pub sms_interval: Duration,
+    /// Whether notices go out as text messages where WeChat reaches nobody.
+    pub sms_notices: bool,
     /// Codes to one phone within 24 hours; 0 for no limit.
     pub sms_per_phone_per_day: u32,
     /// Codes asked for from one address within an hour; 0 for no limit.
@@ -147,6 +152,21 @@ impl App {
     ) -> Result<(), SmsError> {
         let sent = self.sms.send(tenant, phone, template).await;
         self.metrics.sms(template.name(), sent.map_or_else(SmsError::name, |()| "sent"));
+        sent
+    }
+
+    /// Sends a notice as a text message, and counts it.
+    ///
+    /// # Errors
+    /// Whatever the provider reports.
+    pub async fn send_notice(
+        &self,
+        tenant: TenantId,
+        phone: &Phone,
+        notice: Notice<'_>,
+    ) -> Result<(), SmsError> {
+        let sent = self.sms.send_notice(tenant, phone, notice).await;
+        self.metrics.sms(notice.template, sent.map_or_else(SmsError::name, |()| "sent"));
         sent
     }
 

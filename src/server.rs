@@ -26,6 +26,7 @@ use crate::demo;
 use crate::http::limits::SlowedAttempts;
 use crate::import::ImportError;
 use crate::metrics::Metrics;
+use crate::outbox::{self, Outbox};
 use crate::passwords::PasswordHasher;
 use crate::pay::client::{PayClient, PaySetupError};
 use crate::pay::{self, Pay};
@@ -304,6 +305,7 @@ impl Prepared {
             sms: self.sms,
             slowed: SlowedAttempts::at_most(MAX_SLOWED_ATTEMPTS),
             pictures: self.pictures,
+            outbox: Outbox::default(),
             wechat: self.wechat,
             h5: self.settings.h5.clone(),
             limits: limits(&self.settings),
@@ -344,6 +346,7 @@ fn limits(settings: &Settings) -> Limits {
         staff_token_ttl: settings.auth.staff_token_ttl(),
         requires_privacy_consent: settings.auth.require_privacy_consent,
         max_members_per_user: settings.booking.max_members_per_user.into(),
+        sms_notices: settings.sms.notices,
         sms_interval: Duration::from_secs(settings.sms.per_phone_interval_seconds.into()),
         sms_per_phone_per_day: settings.sms.per_phone_per_day,
         sms_per_ip_per_hour: settings.sms.per_ip_per_hour,
@@ -374,6 +377,7 @@ async fn run(settings: &Settings, prepared: Prepared) -> Result<(), ServeError> 
     let handles = [public.handle(), admin.handle()];
     let admin = tokio::task::spawn_local(admin);
     let asking = tokio::task::spawn_local(pay::work::run(app.clone()));
+    let sending = tokio::task::spawn_local(outbox::run(app.clone()));
     let looking = tokio::task::spawn_local(listening::end_late(connections));
     let mut public = std::pin::pin!(public);
     tokio::select! {
@@ -397,8 +401,9 @@ async fn run(settings: &Settings, prepared: Prepared) -> Result<(), ServeError> 
     }
     public.await?;
     looking.abort();
-    // What it was about is in the store, and is asked again at the next start.
+    // What they were about is in the store, and is asked and sent again at the next start.
     asking.abort();
+    sending.abort();
     // The administrator's server has nothing to lose.
     admin.abort();
     Ok(())

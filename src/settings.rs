@@ -242,6 +242,8 @@ pub struct Sms {
     /// Where `webhook` posts to.
     #[serde(deserialize_with = "values::optional")]
     pub webhook_url: Option<HttpUrl>,
+    /// Whether patients whom WeChat does not reach are told by text message.
+    pub notices: bool,
     /// Seconds between two messages to one phone; 0: no limit.
     #[serde(deserialize_with = "between::<_, _, 0, 86_400>")]
     pub per_phone_interval_seconds: u32,
@@ -261,6 +263,7 @@ impl Default for Sms {
         Self {
             provider: SmsProvider::Console,
             webhook_url: None,
+            notices: false,
             per_phone_interval_seconds: 60,
             per_phone_per_day: 10,
             per_ip_per_hour: 20,

@@ -180,6 +180,7 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
             staff_token_ttl: Duration::from_secs(300),
             requires_privacy_consent: false,
             max_members_per_user: 3,
+            sms_notices: false,
             sms_interval: Duration::from_secs(60),
             sms_per_phone_per_day: 10,
             sms_per_ip_per_hour: 20,
