@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use actors::{Availability, Clock, DayBook, PatientIndex, ScheduleDirectory};
+use actors::{Availability, Channels, Clock, DayBook, PatientIndex, ScheduleDirectory};
 use domain::{Phone, Policy, TenantId, Timestamp};
 use storage::{Sequences, Storage, Vault};
 
@@ -42,6 +42,8 @@ pub struct App {
     pub patients: Arc<PatientIndex>,
     /// Which bookings there are of a day.
     pub day_book: Arc<DayBook>,
+    /// Which clinics have a way to tell their patients of their bookings.
+    pub channels: Arc<Channels>,
     /// The booking rules.
     pub policy: Policy,
     /// Issues and verifies tokens.

@@ -11,12 +11,13 @@ use std::time::Duration;
 use actix::Actor;
 use actix_web::web;
 use actors::{
-    Availability, Clock, ClockActor, DayBook, DirectoryConfig, Due, IndexError, PatientIndex,
-    ScheduleDirectory, SystemClock,
+    Availability, Channels, Clock, ClockActor, DayBook, DirectoryConfig, Due, IndexError, PatientIndex,
+    ScheduleDirectory, SystemClock, TextMessages,
 };
 use domain::Timestamp;
 use storage::{
-    CloseError, OpenError, OsRandom, ReadError, Sequences, Storage, StorageOptions, UnlockError, Vault,
+    CloseError, OpenError, OsRandom, ReadError, Scan, Sequences, Storage, StorageOptions, UnlockError, Vault,
+    keys,
 };
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
@@ -37,7 +38,7 @@ use crate::sms::{Sms, SmsSetupError};
 use crate::tenants::{self, TenantError};
 use crate::tokens::{KeyTooShort, Tokens};
 use crate::wechat::outgoing::OutgoingSetupError;
-use crate::wechat::{Bases, Wechat};
+use crate::wechat::{Bases, Wechat, WechatError};
 
 pub use listening::edge;
 
@@ -108,6 +109,9 @@ pub enum ServeError {
     /// The client of WeChat cannot be set up.
     #[error(transparent)]
     Wechat(#[from] OutgoingSetupError),
+    /// A clinic's service account cannot be read.
+    #[error("a clinic's service account cannot be read: {0}")]
+    ServiceAccount(#[from] WechatError),
     /// The SMS provider of the settings cannot be used.
     #[error("the provider of [sms] cannot be used")]
     SmsProvider,
@@ -210,6 +214,7 @@ pub struct Prepared {
     availability: Arc<Availability>,
     patients: Arc<PatientIndex>,
     day_book: Arc<DayBook>,
+    channels: Arc<Channels>,
     pay: Pay,
     sms: Sms,
     metrics: Arc<Metrics>,
@@ -250,6 +255,7 @@ impl Prepared {
         let pictures = pictures(settings, &storage, &vault)?;
         let bases = Bases { api: &settings.wechat.api_base, oauth: &settings.wechat.oauth_base };
         let wechat = Wechat::new(bases, storage.clone(), Arc::clone(&vault), Arc::clone(&clock))?;
+        let channels = Arc::new(channels(settings, &storage, &wechat)?);
         let settings = settings.clone();
         Ok(Self {
             settings,
@@ -259,6 +265,7 @@ impl Prepared {
             tokens,
             availability,
             day_book,
+            channels,
             patients,
             pay,
             sms,
@@ -282,6 +289,7 @@ impl Prepared {
             policy: policy.clone(),
             availability: Arc::clone(&self.availability),
             day_book: Arc::clone(&self.day_book),
+            channels: Arc::clone(&self.channels),
             max_waiting: MAX_WAITING,
             arbiters: cores.div_ceil(2),
             idle_after: IDLE_AFTER,
@@ -298,6 +306,7 @@ impl Prepared {
             availability: self.availability,
             patients: self.patients,
             day_book: self.day_book,
+            channels: self.channels,
             policy,
             tokens: self.tokens,
             passwords: PasswordHasher::new(cores, MAX_WAITING_PASSWORDS),
@@ -314,6 +323,23 @@ impl Prepared {
             draining: Arc::new(Draining::default()),
         }
     }
+}
+
+/// Which clinics have a way to tell their patients of their bookings, as it is stored.
+fn channels(settings: &Settings, storage: &Storage, wechat: &Wechat) -> Result<Channels, ServeError> {
+    let channels = Channels::new(match settings.sms.notices {
+        true => TextMessages::WithNotices,
+        false => TextMessages::CodesOnly,
+    });
+    for (key, _) in storage.scan(&keys::tenants(), Scan::ALL)? {
+        let Some(tenant) = keys::tenant_id(&key) else { continue };
+        match wechat.account(tenant) {
+            Ok(_) => channels.connect(tenant),
+            Err(WechatError::NotConfigured) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(channels)
 }
 
 fn pictures(settings: &Settings, storage: &Storage, vault: &Vault) -> Result<Pictures, ServeError> {
@@ -366,6 +392,9 @@ async fn run(settings: &Settings, prepared: Prepared) -> Result<(), ServeError> 
         availability: Arc::clone(&app.availability),
         sequences: Arc::clone(&app.sequences),
         patients: Arc::clone(&app.patients),
+        day_book: Arc::clone(&app.day_book),
+        channels: Arc::clone(&app.channels),
+        remind_at: settings.booking.reminder_at,
         clock: Arc::clone(&app.clock),
         generation: Due::Now,
     };

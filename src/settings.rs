@@ -212,6 +212,9 @@ pub struct Booking {
     pub pay_minutes: u16,
     /// What becomes of a booking whose order was not paid in time.
     pub unpaid: Unpaid,
+    /// When patients are reminded of the next day's visits; `None`: never.
+    #[serde(deserialize_with = "values::optional_time_of_day")]
+    pub reminder_at: Option<TimeOfDay>,
 }
 
 impl Default for Booking {
@@ -229,6 +232,7 @@ impl Default for Booking {
             no_show_ban_days: 30,
             pay_minutes: 15,
             unpaid: Unpaid::Keep,
+            reminder_at: Some(values::EVENING),
         }
     }
 }
@@ -242,7 +246,7 @@ pub struct Sms {
     /// Where `webhook` posts to.
     #[serde(deserialize_with = "values::optional")]
     pub webhook_url: Option<HttpUrl>,
-    /// Whether patients whom WeChat does not reach are told by text message.
+    /// Whether notices go out as text messages too, to whom WeChat does not reach; if not, only codes do.
     pub notices: bool,
     /// Seconds between two messages to one phone; 0: no limit.
     #[serde(deserialize_with = "between::<_, _, 0, 86_400>")]

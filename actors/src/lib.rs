@@ -6,6 +6,7 @@
 
 mod audit;
 mod availability;
+mod channels;
 mod clock;
 mod clock_actor;
 mod commits;
@@ -23,12 +24,14 @@ mod openings;
 mod patient_index;
 mod planning;
 mod profiles;
+mod reminders;
 mod replies;
 mod requests;
 mod schedule_actor;
 
 pub use audit::AuditRow;
 pub use availability::{Availability, ScheduleView, SlotCounts};
+pub use channels::{Channels, TextMessages};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use clock_actor::ClockActor;
 pub use day_book::{DayBook, DayEntry};
@@ -43,5 +46,6 @@ pub use openings::Openings;
 pub use patient_index::{IndexError, LabelOrder, LabelPage, LabelView, PatientIndex, PhonePrefix, Sought};
 pub use planning::{Addition, Change, add_schedule, change_schedule};
 pub use profiles::Profiles;
+pub use reminders::{ReminderError, Reminders};
 pub use replies::{decode_reply, encode_reply};
 pub use requests::{AskError, Booker, Repeat, Request};

@@ -36,7 +36,20 @@ pub fn save_notification(
     }
 }
 
-/// Adds the row that tells the patient of a booking what has happened to it now.
+/// Adds the row that tells the patient of a booking what has happened to it now, where the clinic has a way to tell it.
+pub(crate) fn notify_if_reached(
+    setting: &Setting<'_>,
+    commit: &mut Commit,
+    kind: NotificationKind,
+    booking: &Booking,
+) {
+    if setting.shared.channels.reach(setting.target.tenant) {
+        notify(setting, commit, kind, booking);
+    }
+}
+
+/// Adds the row that tells the patient of a booking what has happened to it now. Where the clinic has no way to tell it,
+/// the desk reads it and calls.
 pub(crate) fn notify(setting: &Setting<'_>, commit: &mut Commit, kind: NotificationKind, booking: &Booking) {
     let id = NotificationId::of_booking(kind, booking, setting.now);
     let record = NotificationRecord::of_booking(kind, booking, setting.now);

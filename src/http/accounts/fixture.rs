@@ -7,7 +7,10 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use actors::{Availability, Clock, DayBook, DirectoryConfig, ManualClock, PatientIndex, ScheduleDirectory};
+use actors::{
+    Availability, Channels, Clock, DayBook, DirectoryConfig, ManualClock, PatientIndex, ScheduleDirectory,
+    TextMessages,
+};
 use domain::{
     ClinicZone, PaymentPolicy, Phone, Policy, Role, SessionId, StaffId, TenantId, Timestamp, UserId,
 };
@@ -132,6 +135,7 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
     let availability = Arc::new(Availability::new(zone.clone()));
     let day_book = Arc::new(DayBook::new());
     let policy = Policy::standard(zone);
+    let channels = Arc::new(Channels::new(TextMessages::CodesOnly));
     let directory = ScheduleDirectory::start(DirectoryConfig {
         storage: storage.clone(),
         vault: Arc::clone(&vault),
@@ -140,6 +144,7 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
         policy: policy.clone(),
         availability: Arc::clone(&availability),
         day_book: Arc::clone(&day_book),
+        channels: Arc::clone(&channels),
         max_waiting: 1,
         arbiters: 1,
         idle_after: Duration::from_secs(60),
@@ -162,6 +167,7 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
         availability,
         patients: Arc::new(patients),
         day_book,
+        channels,
         policy,
         tokens: Tokens::new(&[7; 32]).expect("long enough"),
         passwords: PasswordHasher::new(2, 100),
@@ -173,6 +179,7 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
         sms: Sms::webhook("http://127.0.0.1:1/").expect("a client"),
         slowed: SlowedAttempts::at_most(1),
         pictures: Pictures::aliyun("https://oss.test", "clinic", AccessKey::new("id", b"secret"), 1024),
+        outbox: Outbox::default(),
         wechat,
         h5: H5::default(),
         limits: Limits {
