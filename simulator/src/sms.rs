@@ -1,5 +1,7 @@
 //! The webhook that sends short messages: it keeps what it is asked to send.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
@@ -20,6 +22,8 @@ pub struct SmsMessage {
     pub template: String,
     /// The code, for messages that carry one.
     pub code: Option<String>,
+    /// The gaps of a notice and what stands in them.
+    pub params: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -29,6 +33,8 @@ struct Posted {
     phone: String,
     template: String,
     code: Option<String>,
+    #[serde(default)]
+    params: BTreeMap<String, String>,
 }
 
 impl World {
@@ -38,8 +44,8 @@ impl World {
             return Reply::empty(405);
         }
         match serde_json::from_slice::<Posted>(&call.body) {
-            Ok(Posted { tenant_id, phone, template, code }) => {
-                self.sms.push(SmsMessage { at: call.now, tenant_id, phone, template, code });
+            Ok(Posted { tenant_id, phone, template, code, params }) => {
+                self.sms.push(SmsMessage { at: call.now, tenant_id, phone, template, code, params });
                 Reply::json(200, &json!({}))
             }
             Err(error) => Reply::json(400, &json!({ "error": error.to_string() })),

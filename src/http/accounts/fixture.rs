@@ -22,6 +22,7 @@ use crate::http::accounts::registration::Registration;
 use crate::http::caller::{Patient, Staff};
 use crate::http::codes::Codes;
 use crate::http::limits::SlowedAttempts;
+use crate::outbox::Outbox;
 use crate::passwords::{Password, PasswordHasher};
 use crate::pay::Pay;
 use crate::pay::client::PayClient;
