@@ -14,6 +14,7 @@ use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+use storage::records::NotificationKind;
 use storage::{Observer, Writable};
 
 use crate::app::App;
@@ -120,7 +121,7 @@ impl Default for Metrics {
         registry.register("bookings", help, bookings.clone());
         let sms = Family::default();
         registry.register("sms", "Text messages by outcome", sms.clone());
-        let notifications = Family::default();
+        let notifications = notifications();
         registry.register("notifications", "Attempts to tell patients, by outcome", notifications.clone());
         let group_sizes = Histogram::new(GROUP_SIZES);
         registry.register("commit_group_size", "Commits that shared one sync", group_sizes.clone());
@@ -131,6 +132,17 @@ impl Default for Metrics {
         levels.register(&mut registry);
         Self { registry, requests, latencies, bookings, sms, notifications, group_sizes, syncs, levels }
     }
+}
+
+/// All counts at zero, so that a monitor sees the first failure as an increase.
+fn notifications() -> Family<NotificationLabels, Counter> {
+    let counts: Family<NotificationLabels, Counter> = Family::default();
+    for kind in NotificationKind::ALL.map(NotificationKind::name) {
+        for outcome in ["wechat", "sms", "retried", "skipped", "failed"] {
+            drop(counts.get_or_create(&NotificationLabels { kind, outcome }));
+        }
+    }
+    counts
 }
 
 impl Levels {

@@ -1,6 +1,7 @@
 //! What becomes of notifications as time goes by: the server's parts in this process, with a clock that is set by hand,
 //! against the simulator.
 
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +53,8 @@ const USUAL: Setup = Setup { bound: true, notices: false };
 /// A clinic with a service account and a patient, whose server has been stopped, and its parts in this process.
 struct World {
     folder: Folder,
+    /// Those before crashes: actors that nobody asks any more have them open.
+    past: Vec<Folder>,
     setup: Setup,
     wechat: Simulator,
     clock: Arc<ManualClock>,
@@ -91,17 +94,18 @@ impl World {
         // The server had a clock of its own.
         clock.advance(store::now().since(clock.now()));
         let (storage, app) = parts(&folder.store(), &wechat, &clock, setup).await;
-        Self { folder, setup, wechat, clock, storage, app, member }
+        let past = Vec::new();
+        Self { folder, past, setup, wechat, clock, storage, app, member }
     }
 
-    /// The same clinic after a crash, whose memory is lost.
+    /// The same clinic after a crash: its files as they lie on the disk now, and nothing of its memory.
     async fn restarted(self) -> Self {
-        let Self { folder, setup, wechat, clock, storage, app, member } = self;
-        drop(app);
-        let closing = tokio::task::spawn_blocking(move || storage.close().expect("closed"));
-        closing.await.expect("no panic");
+        let Self { folder: before, setup, wechat, clock, member, mut past, .. } = self;
+        let folder = Folder::new();
+        copy(&before.store(), &folder.store());
+        past.push(before);
         let (storage, app) = parts(&folder.store(), &wechat, &clock, setup).await;
-        Self { folder, setup, wechat, clock, storage, app, member }
+        Self { folder, past, setup, wechat, clock, storage, app, member }
     }
 
     async fn ask(&self, schedule: u64, wish: Request) -> Reply {
@@ -173,6 +177,20 @@ impl World {
 
     fn sends(&self) -> u64 {
         self.wechat.calls(Endpoint::TemplateSend)
+    }
+}
+
+/// Copies a data folder as a kill would leave it. The index is made anew from the journal: its files come and go.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("made");
+    for entry in fs::read_dir(from).expect("readable") {
+        let entry = entry.expect("readable").path();
+        let name = entry.file_name().expect("a name");
+        if entry.is_dir() && name != "index" {
+            copy(&entry, &to.join(name));
+        } else if entry.is_file() && name != "LOCK" {
+            fs::copy(&entry, to.join(name)).expect("copied");
+        }
     }
 }
 
