@@ -31,6 +31,7 @@ pub fn old(
         },
         round: 0,
         delivery: delivery(at),
+        fault: None,
     };
     (id, record)
 }

@@ -45,10 +45,13 @@ struct NotificationRow {
     /// `arrived`, `blocked` or `failed`, as WeChat told afterwards; null before, and for a text message.
     receipt: Option<&'static str>,
     /// Why it was skipped (`no_open_id`, `no_template`, `not_connected`, `unsubscribed`, `refused`, `no_phone`, `erased`,
-    /// `too_late`) or given up (`refused`, `unreachable`, `unfit`); null otherwise.
+    /// `too_late`, `too_many_texts`) or given up (`refused`, `unreachable`, `unfit`); null otherwise.
     why: Option<&'static str>,
     /// What WeChat answered when it was given up; null where it did not.
     errcode: Option<i64>,
+    /// What is to be looked at when it was given up, in words, such as the place of the template that has no value; null
+    /// where nothing else is known.
+    fault: Option<String>,
     /// How often the desk has had it sent again.
     resends: u16,
     /// Null where it is not about a booking, and so are the next two.
@@ -218,6 +221,7 @@ fn row(app: &App, tenant: TenantId, id: &NotificationId) -> Result<Option<Notifi
         receipt: progress.receipt,
         why: progress.why,
         errcode: progress.errcode,
+        fault: told.fault.clone(),
         resends: told.round,
         book_id: told.booking().map(|booking| booking.to_string()),
         schedule_id: told.schedule().map(|schedule| schedule.to_string()),

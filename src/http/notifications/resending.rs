@@ -51,6 +51,7 @@ pub async fn resend(
             // WeChat drops a message with the id of the former one.
             round: stored.record.round.saturating_add(1),
             delivery: Delivery::Waiting { attempts: 0, next_at: now },
+            fault: None,
             ..stored.record
         };
         let mut commit = Commit::new();
