@@ -165,8 +165,10 @@ mod tests {
         assert_eq!(ids(r#"{"list": [1], "list": [2, 3]}"#), Some(["2", "3"].map(str::to_owned).to_vec()));
     }
 
-    /// The members of an object, as texts.
-    fn members(json: &str) -> Result<Option<Vec<(String, Option<String>)>>, ApiError> {
+    /// Names with their values, where these are texts.
+    type Texts = Vec<(String, Option<String>)>;
+
+    fn members(json: &str) -> Result<Option<Texts>, ApiError> {
         let params = params(json);
         let text = |param: Param<'_>| param.text().ok().map(str::to_owned);
         let members = params.object("object", "对象")?;
