@@ -52,14 +52,18 @@ impl Reminders<'_> {
     /// [`ReminderError`]; nothing is lost by calling again.
     pub fn write(&self, now: Timestamp) -> Result<usize, ReminderError> {
         let mut written = 0;
+        let mut failure = None;
         for (key, _) in self.storage.scan(&keys::tenants(), Scan::ALL)? {
-            if let Some(tenant) = keys::tenant_id(&key)
-                && self.channels.reach(tenant)
-            {
-                written += self.write_for(tenant, now)?;
+            let Some(tenant) = keys::tenant_id(&key).filter(|tenant| self.channels.reach(*tenant)) else {
+                continue;
+            };
+            match self.write_for(tenant, now) {
+                Ok(count) => written += count,
+                // The other clinics' patients are reminded all the same.
+                Err(error) => failure = Some(error),
             }
         }
-        Ok(written)
+        failure.map_or(Ok(written), Err)
     }
 
     fn write_for(&self, tenant: TenantId, now: Timestamp) -> Result<usize, ReminderError> {

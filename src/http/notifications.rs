@@ -2,6 +2,7 @@
 //!
 //! Rows are written by whatever causes them, and sent later: here nothing is sent.
 
+use actors::NOTIFICATIONS_KEPT;
 use domain::{TenantId, Timestamp};
 use storage::keys::NotificationId;
 use storage::records::NotificationRecord;
@@ -10,7 +11,6 @@ use storage::{Stored, keys};
 use super::error::ApiError;
 use super::params::Params;
 use crate::app::App;
-use actors::NOTIFICATIONS_KEPT;
 
 pub mod asking;
 pub mod lists;
