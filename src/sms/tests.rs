@@ -112,6 +112,24 @@ async fn a_message_without_a_code_says_null() {
 }
 
 #[tokio::test]
+async fn a_notice_is_posted_with_what_stands_in_its_gaps() {
+    let (url, request) = server("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    let sms = Sms::webhook_within(&url, Duration::from_millis(500)).expect("a client");
+    let params = BTreeMap::from([("patient", "张三".to_owned()), ("doctor", String::new())]);
+    let notice = Notice { template: "booked", params: &params };
+    sms.send_notice(tenant(), &phone(), notice).await.expect("sent");
+    let request = request.await.expect("served");
+    let body = request.split("\r\n\r\n").nth(1).expect("a body");
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(body).expect("JSON"),
+        serde_json::json!({
+            "tenantId": "3", "phone": "13800000001", "template": "booked",
+            "params": {"patient": "张三", "doctor": ""}
+        })
+    );
+}
+
+#[tokio::test]
 async fn anything_but_2xx_is_a_refusal() {
     let (url, request) = server("HTTP/1.1 500 Oops\r\ncontent-length: 11\r\n\r\n13800000001").await;
     let error = send(&url, Template::Register(&code())).await.expect_err("refused");
