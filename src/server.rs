@@ -23,6 +23,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{App, Draining, Limits};
 use crate::demo;
+use crate::demo::wechat::{DemoWechat, DemoWechatError};
 use crate::http::limits::SlowedAttempts;
 use crate::import::ImportError;
 use crate::metrics::Metrics;
@@ -92,6 +93,9 @@ pub enum ServeError {
     /// The demo clinic cannot be loaded.
     #[error(transparent)]
     Demo(#[from] ImportError),
+    /// The demo has no WeChat.
+    #[error(transparent)]
+    DemoWechat(#[from] DemoWechatError),
     /// The schedules cannot be read.
     #[error("the schedules cannot be read: {0}; `pati-service verify` tells whether the data is damaged")]
     Read(#[from] ReadError),
@@ -181,12 +185,17 @@ pub fn serve(settings: &Settings, clinic: Clinic) -> Result<(), ServeError> {
     work.finish();
     let tenant = settings.clinic.default_tenant;
     tenants::ensure_default(&storage, tenant)?;
-    if clinic == Clinic::Demo {
-        demo::load(&storage, tenant, settings.zone().date_of(clock.now()), &work)?;
-    }
+    let wechat = match clinic {
+        Clinic::Own => None,
+        Clinic::Demo => {
+            demo::load(&storage, tenant, settings.zone().date_of(clock.now()), &work)?;
+            Some(DemoWechat::start(&mut settings, &storage, tenant)?)
+        }
+    };
     work.finish();
     let prepared = Prepared::new(&settings, storage.clone(), clock, metrics)?;
-    actix_web::rt::System::new().block_on(run(&settings, prepared))?;
+    actix_web::rt::System::new().block_on(run(&settings, prepared, wechat.as_ref()))?;
+    drop(wechat);
     storage.close()?;
     tracing::info!("stopped");
     Ok(())
@@ -352,7 +361,7 @@ fn limits(settings: &Settings) -> Limits {
     }
 }
 
-async fn run(settings: &Settings, prepared: Prepared) -> Result<(), ServeError> {
+async fn run(settings: &Settings, prepared: Prepared, demo: Option<&DemoWechat>) -> Result<(), ServeError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let app = web::Data::new(prepared.start());
@@ -369,8 +378,12 @@ async fn run(settings: &Settings, prepared: Prepared) -> Result<(), ServeError> 
     clock_actor.start();
     listening::permit_many_files();
     let connections = listening::watched_connections(settings);
-    let public = listening::listen_public(settings, &app, &edge, Arc::clone(&connections))?;
+    let (public, address) = listening::listen_public(settings, &app, &edge, Arc::clone(&connections))?;
     let admin = listening::listen_admin(settings, &app, &edge)?;
+    if let (Some(wechat), Some(address)) = (demo, address) {
+        wechat.server_listens_on(address);
+        demo::announce(&settings.storage.path, address, wechat);
+    }
     let handles = [public.handle(), admin.handle()];
     let admin = tokio::task::spawn_local(admin);
     let asking = tokio::task::spawn_local(pay::work::run(app.clone()));

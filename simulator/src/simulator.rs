@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -22,6 +23,7 @@ use crate::gateway::MerchantState;
 use crate::mp::AppState;
 use crate::outbox::Outbox;
 use crate::scripts::Scripts;
+use crate::sms::Texts;
 use crate::world::{Shared, World};
 
 const BODY_MOST: usize = 1 << 20;
@@ -55,6 +57,11 @@ pub struct Options {
     pub patience: Duration,
     /// How long a refund is processed, by the clock.
     pub refunds_take: SignedDuration,
+    /// A folder in which the merchants' keys and WeChat's stay from one start to the next; without one they are new in
+    /// each process. For [`crate::PayMode::PublicKey`].
+    pub keys_in: Option<PathBuf>,
+    /// Who is told of short messages as they are accepted.
+    pub texts: Option<Texts>,
 }
 
 impl Default for Options {
@@ -69,6 +76,8 @@ impl Default for Options {
             deliveries: Deliveries::WhenDue,
             patience: Duration::from_secs(5),
             refunds_take: SignedDuration::from_secs(2),
+            keys_in: None,
+            texts: None,
         }
     }
 }
@@ -76,9 +85,12 @@ impl Default for Options {
 /// Why a simulator did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The port is taken, or no thread can be had.
+    /// The port is taken.
     #[error("cannot listen: {0}")]
-    Listen(#[from] std::io::Error),
+    Listen(std::io::Error),
+    /// No thread can be had, or the keys' folder cannot be used.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
     /// The machine gives no randomness for keys.
     #[error("cannot make keys")]
     Keys,
@@ -108,7 +120,7 @@ impl Simulator {
     /// # Errors
     /// When the port is taken, or keys or the client cannot be made.
     pub fn start(options: Options) -> Result<Self, StartError> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).map_err(StartError::Listen)?;
         let address = listener.local_addr()?;
         let client = reqwest::Client::builder()
             .timeout(options.patience)
@@ -173,17 +185,22 @@ impl std::fmt::Debug for Simulator {
     }
 }
 
-fn world(options: Options) -> Result<World, Unspecified> {
+fn world(options: Options) -> Result<World, StartError> {
     let now = options.clock.now();
+    let state = |merchant: Merchant| match &options.keys_in {
+        Some(folder) => MerchantState::kept_in(folder, merchant, now),
+        None => Ok(MerchantState::new(merchant, now)?),
+    };
     let apps = options.apps.into_iter().map(|app| (app.app_id.clone(), AppState::new(app)));
     let merchants = options.merchants.into_iter();
     Ok(World {
         apps: apps.collect(),
         merchants: merchants
-            .map(|merchant| Ok((merchant.mch_id.clone(), MerchantState::new(merchant, now)?)))
-            .collect::<Result<_, Unspecified>>()?,
+            .map(|merchant| Ok((merchant.mch_id.clone(), state(merchant)?)))
+            .collect::<Result<_, StartError>>()?,
         outbox: Outbox::default(),
         sms: Vec::new(),
+        texts: options.texts,
         scripts: Scripts::default(),
         received: VecDeque::new(),
         chance: Chance::seeded(options.seed),

@@ -14,7 +14,7 @@ use crate::mp::{AppState, Errcode};
 use crate::outbox::Outbox;
 use crate::refunds::RefundStatus;
 use crate::scripts::{Answer, Endpoint, Scripts};
-use crate::sms::SmsMessage;
+use crate::sms::{SmsMessage, Texts};
 
 /// How many calls are remembered; older ones are forgotten.
 const REMEMBERED: usize = 10_000;
@@ -47,6 +47,7 @@ pub(crate) struct World {
     pub(crate) merchants: BTreeMap<String, MerchantState>,
     pub(crate) outbox: Outbox,
     pub(crate) sms: Vec<SmsMessage>,
+    pub(crate) texts: Option<Texts>,
     pub(crate) scripts: Scripts,
     pub(crate) received: VecDeque<Received>,
     pub(crate) chance: Chance,
