@@ -38,6 +38,7 @@ mod door;
 mod gateway;
 mod handle;
 mod http;
+mod kept;
 mod keys;
 mod mp;
 mod notices;

@@ -26,25 +26,26 @@ pub(crate) fn answer(call: &Call, world: &mut World) -> Reply {
     match (call.method.as_str(), call.path.as_str()) {
         ("GET", "/") => with_policy(Reply::html(200, whole(world))),
         ("POST", "/pay") => {
-            done(world.pay_order(&key, call.now).map(|_| ()).map_err(|error| error.to_string()))
+            let paid = world.pay_order(&key, call.now).map(|_| ()).map_err(|error| error.to_string());
+            done(world, paid)
         }
         ("POST", "/refuse") => match world.find_order(&key) {
             Some(order) => {
                 order.declined = true;
-                done(Ok(()))
+                done(world, Ok(()))
             }
-            None => done(Err("no such order".to_owned())),
+            None => done(world, Err("no such order".to_owned())),
         },
         ("POST", "/follow") => {
             let (app_id, person) = whose();
             let follows = call.form("follows").as_deref() == Some("1");
             let known = world.follow(&app_id, &person, follows, call.now);
-            done(if known { Ok(()) } else { Err("no such person".to_owned()) })
+            done(world, if known { Ok(()) } else { Err("no such person".to_owned()) })
         }
         ("POST", "/visit") => {
             let (app_id, person) = whose();
             let known = world.visit(&app_id, &person);
-            done(if known { Ok(()) } else { Err("no such person".to_owned()) })
+            done(world, if known { Ok(()) } else { Err("no such person".to_owned()) })
         }
         ("GET", path) if path.starts_with("/h5/") => with_policy(Reply::html(200, clinic_page(call))),
         _ => Reply::empty(405),
@@ -69,7 +70,8 @@ fn clinic_page(call: &Call) -> String {
     page
 }
 
-fn done(result: Result<(), String>) -> Reply {
+fn done(world: &mut World, result: Result<(), String>) -> Reply {
+    world.keep();
     match result {
         Ok(()) => Reply::redirect(303, "/"),
         Err(error) => with_policy(Reply::html(

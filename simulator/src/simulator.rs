@@ -1,6 +1,6 @@
 //! Starting and stopping.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
@@ -20,6 +20,7 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::door;
 use crate::gateway::MerchantState;
+use crate::kept::Kept;
 use crate::mp::AppState;
 use crate::outbox::Outbox;
 use crate::scripts::Scripts;
@@ -57,9 +58,9 @@ pub struct Options {
     pub patience: Duration,
     /// How long a refund is processed, by the clock.
     pub refunds_take: SignedDuration,
-    /// A folder in which the merchants' keys and WeChat's stay from one start to the next; without one they are new in
-    /// each process. For [`crate::PayMode::PublicKey`].
-    pub keys_in: Option<PathBuf>,
+    /// A folder in which the merchants' keys and WeChat's, orders and refunds stay from one start to the next; without one
+    /// everything is new in each process. For [`crate::PayMode::PublicKey`].
+    pub kept_in: Option<PathBuf>,
     /// Who is told of short messages as they are accepted.
     pub texts: Option<Texts>,
 }
@@ -76,7 +77,7 @@ impl Default for Options {
             deliveries: Deliveries::WhenDue,
             patience: Duration::from_secs(5),
             refunds_take: SignedDuration::from_secs(2),
-            keys_in: None,
+            kept_in: None,
             texts: None,
         }
     }
@@ -187,17 +188,20 @@ impl std::fmt::Debug for Simulator {
 
 fn world(options: Options) -> Result<World, StartError> {
     let now = options.clock.now();
-    let state = |merchant: Merchant| match &options.keys_in {
+    let state = |merchant: Merchant| match &options.kept_in {
         Some(folder) => MerchantState::kept_in(folder, merchant, now),
         None => Ok(MerchantState::new(merchant, now)?),
     };
     let apps = options.apps.into_iter().map(|app| (app.app_id.clone(), AppState::new(app)));
     let merchants = options.merchants.into_iter();
+    let mut merchants: BTreeMap<_, _> = merchants
+        .map(|merchant| Ok((merchant.mch_id.clone(), state(merchant)?)))
+        .collect::<Result<_, StartError>>()?;
+    let kept = options.kept_in.as_ref().map(|folder| Kept::restore(folder, &mut merchants));
     Ok(World {
         apps: apps.collect(),
-        merchants: merchants
-            .map(|merchant| Ok((merchant.mch_id.clone(), state(merchant)?)))
-            .collect::<Result<_, StartError>>()?,
+        merchants,
+        kept,
         outbox: Outbox::default(),
         sms: Vec::new(),
         texts: options.texts,

@@ -10,6 +10,7 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::gateway::MerchantState;
 use crate::http::{Call, Reply};
+use crate::kept::Kept;
 use crate::mp::{AppState, Errcode};
 use crate::outbox::Outbox;
 use crate::refunds::RefundStatus;
@@ -45,6 +46,7 @@ pub struct Received {
 pub(crate) struct World {
     pub(crate) apps: BTreeMap<String, AppState>,
     pub(crate) merchants: BTreeMap<String, MerchantState>,
+    pub(crate) kept: Option<Kept>,
     pub(crate) outbox: Outbox,
     pub(crate) sms: Vec<SmsMessage>,
     pub(crate) texts: Option<Texts>,
@@ -80,7 +82,18 @@ impl World {
             | Endpoint::PayClose
             | Endpoint::Refund
             | Endpoint::RefundQuery
-            | Endpoint::Certificates => self.pay(endpoint, call, twist),
+            | Endpoint::Certificates => {
+                let reply = self.pay(endpoint, call, twist);
+                self.keep();
+                reply
+            }
+        }
+    }
+
+    /// Keeps what has become of orders and refunds, where it is kept.
+    pub(crate) fn keep(&mut self) {
+        if let Some(kept) = &mut self.kept {
+            kept.save(&self.merchants);
         }
     }
 

@@ -1,9 +1,9 @@
 //! The demo's WeChat: a simulator in this process, and the demo clinic's account with it.
 //!
 //! The server reaches it as it reaches the real one, by its settings and by what the clinic has entered, which is written
-//! once as data of the demo folder. The simulator's side of it, its keys and secrets, lies among the keys of that folder,
-//! so that both fit after a restart. Orders that the simulator has forgotten by then end as any order does that WeChat
-//! does not know.
+//! once as data of the demo folder. The simulator's side of it, its keys and secrets and what was ordered there, lies among
+//! the keys of that folder, so that both fit after a restart. Should orders be forgotten, they end as any order does that
+//! WeChat does not know.
 //!
 //! Nothing but `serve --demo` leads here: whoever reaches the simulator pays without money.
 
@@ -171,7 +171,7 @@ fn run(port: u16, app: App, merchant: Merchant, keys_folder: &Path) -> Result<Si
         apps: vec![app],
         merchants: vec![merchant],
         seed: u64::from_be_bytes(seed),
-        keys_in: Some(keys_folder.to_owned()),
+        kept_in: Some(keys_folder.to_owned()),
         texts: Some(Texts::new(print)),
         ..Options::default()
     };
