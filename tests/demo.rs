@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use harness::clinic::{self, Clinic};
 use harness::folder::Folder;
 use harness::patients::Patient;
+use harness::wire;
 use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 
@@ -126,6 +127,20 @@ async fn await_page(demo: &Demo, part: &str) {
     }
 }
 
+/// Waits until WeChat has told the server of a payment: otherwise the server would only have asked, in its time.
+async fn await_notice(demo: &Demo) -> io::Result<()> {
+    let begun = Instant::now();
+    loop {
+        let mut operator = Patient::connect(demo.server.admin_address).await?;
+        let metrics = operator.raw(&wire::get("/metrics", &[])).await?.body;
+        if String::from_utf8_lossy(&metrics).contains(r#"route="/pay/notify/{tenant}",status="000""#) {
+            return Ok(());
+        }
+        assert!(begun.elapsed() < PATIENCE, "no notice came: {}", String::from_utf8_lossy(&metrics));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// Somebody of the demo with a member, bound to WeChat.
 async fn newcomer(demo: &Demo) -> io::Result<(Patient, String, String)> {
     let mut patient = Patient::registered(&demo.server, 1).await;
@@ -155,6 +170,7 @@ async fn a_patient_pays_on_the_page_before_and_after_a_restart() -> io::Result<(
     assert!(demo.page().await.contains(&prepay));
     assert_eq!(demo.press("refuse", &prepay).await, 303);
     assert_eq!(demo.press("pay", &prepay).await, 303);
+    await_notice(&demo).await?;
     await_booking(&mut patient, &paid, |data| data["bookStatus"] == 2 && data["visiCharge"] == 2).await;
     let open = book(&mut patient, &member, 2).await?;
     let prepay = order(&mut patient, &open, &open_id).await?;
@@ -244,6 +260,7 @@ async fn nothing_of_the_demo_goes_where_a_clinic_has_it_sent() -> io::Result<()>
     let booking = book(&mut patient, &member, 1).await?;
     let prepay = order(&mut patient, &booking, &open_id).await?;
     assert_eq!(demo.press("pay", &prepay).await, 303);
+    await_notice(&demo).await?;
     await_booking(&mut patient, &booking, |data| data["bookStatus"] == 2).await;
     demo.server.stop();
     let called = nobody.accept().map(|_| ()).map_err(|error| error.kind());
