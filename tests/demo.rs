@@ -156,7 +156,7 @@ fn assert_calm(demo: &Demo) {
 }
 
 /// Planted and caught: keys of the merchant that are new at each start; notices to the address of the settings instead of
-/// the one that is listened on; the numbers of the simulator's payments the same after each start; orders not kept.
+/// the one that is listened on.
 #[actix_web::test]
 async fn a_patient_pays_on_the_page_before_and_after_a_restart() -> io::Result<()> {
     let folder = Folder::new();
@@ -218,6 +218,26 @@ async fn orders_that_its_wechat_has_forgotten_end() -> io::Result<()> {
     assert_calm(&demo);
     demo.server.stop();
     Ok(())
+}
+
+/// The ledger would take the payment of a number that it has seen for the same payment.
+///
+/// Planted and caught: one seed for all starts.
+#[actix_web::test]
+async fn numbers_of_its_wechat_do_not_come_again_after_a_restart() {
+    let folder = Folder::new();
+    let mut codes = Vec::new();
+    for _ in 0..2 {
+        let demo = Demo::start(&folder);
+        let address = format!(
+            "{}/connect/oauth2/authorize?appid=wx5100000000000001&redirect_uri=http%3A%2F%2F127.0.0.1%2F\
+             &response_type=code&scope=snsapi_base&state=a",
+            demo.wechat
+        );
+        codes.push(demo.authorise(&address).await["code"].clone());
+        demo.server.stop();
+    }
+    assert_ne!(codes[0], codes[1]);
 }
 
 /// Planted and caught: the simulator started for every server.
