@@ -4,17 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use actors::{Availability, Clock, DayBook, PatientIndex, ScheduleDirectory};
+use actors::{Availability, Channels, Clock, DayBook, PatientIndex, ScheduleDirectory};
 use domain::{Phone, Policy, TenantId, Timestamp};
 use storage::{Sequences, Storage, Vault};
 
 use crate::http::limits::SlowedAttempts;
 use crate::metrics::Metrics;
+use crate::outbox::Outbox;
 use crate::passwords::PasswordHasher;
 use crate::pay::Pay;
 use crate::pictures::Pictures;
 use crate::settings::H5;
-use crate::sms::{Sms, SmsError, Template};
+use crate::sms::{Notice, Sms, SmsError, Template};
 use crate::tokens::Tokens;
 use crate::wechat::Wechat;
 
@@ -41,6 +42,8 @@ pub struct App {
     pub patients: Arc<PatientIndex>,
     /// Which bookings there are of a day.
     pub day_book: Arc<DayBook>,
+    /// Which clinics have a way to tell their patients of their bookings.
+    pub channels: Arc<Channels>,
     /// The booking rules.
     pub policy: Policy,
     /// Issues and verifies tokens.
@@ -55,6 +58,8 @@ pub struct App {
     pub slowed: SlowedAttempts,
     /// Where pictures are kept.
     pub pictures: Pictures,
+    /// What is known of notifications on their way.
+    pub outbox: Outbox,
     /// The clinics' service accounts at WeChat.
     pub wechat: Wechat,
     /// Where the pages of the clinic's app are.
@@ -124,6 +129,8 @@ pub struct Limits {
     pub max_members_per_user: usize,
     /// Between two codes to the same phone; zero for no limit.
     pub sms_interval: Duration,
+    /// Whether notices go out as text messages where WeChat reaches nobody.
+    pub sms_notices: bool,
     /// Codes to one phone within 24 hours; 0 for no limit.
     pub sms_per_phone_per_day: u32,
     /// Codes asked for from one address within an hour; 0 for no limit.
@@ -147,6 +154,21 @@ impl App {
     ) -> Result<(), SmsError> {
         let sent = self.sms.send(tenant, phone, template).await;
         self.metrics.sms(template.name(), sent.map_or_else(SmsError::name, |()| "sent"));
+        sent
+    }
+
+    /// Sends a notice as a text message, and counts it.
+    ///
+    /// # Errors
+    /// Whatever the provider reports.
+    pub async fn send_notice(
+        &self,
+        tenant: TenantId,
+        phone: &Phone,
+        notice: Notice<'_>,
+    ) -> Result<(), SmsError> {
+        let sent = self.sms.send_notice(tenant, phone, notice).await;
+        self.metrics.sms(notice.template, sent.map_or_else(SmsError::name, |()| "sent"));
         sent
     }
 

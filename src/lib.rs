@@ -10,6 +10,7 @@ pub mod demo;
 pub mod http;
 pub mod import;
 pub mod metrics;
+pub mod outbox;
 pub mod passwords;
 pub mod pay;
 pub mod pictures;

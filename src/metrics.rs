@@ -14,11 +14,13 @@ use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+use storage::records::NotificationKind;
 use storage::{Observer, Writable};
 
 use crate::app::App;
 use crate::http::envelope::SUCCESS;
 use crate::http::error::ApiError;
+use crate::outbox;
 
 /// Seconds of a request: from what memory answers to what a patient gives up on.
 const LATENCIES: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
@@ -55,6 +57,12 @@ struct SmsLabels {
     outcome: &'static str,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NotificationLabels {
+    kind: &'static str,
+    outcome: &'static str,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Latency;
 
@@ -71,6 +79,7 @@ pub struct Metrics {
     latencies: Family<RouteLabels, Histogram, Latency>,
     bookings: Family<BookingLabels, Counter>,
     sms: Family<SmsLabels, Counter>,
+    notifications: Family<NotificationLabels, Counter>,
     group_sizes: Histogram,
     syncs: Histogram,
     levels: Levels,
@@ -81,6 +90,7 @@ pub struct Metrics {
 struct Levels {
     live_actors: Gauge,
     started_actors: Gauge,
+    waiting_notifications: Gauge,
     permits: Gauge,
     waiting_commits: Gauge,
     journal_bytes: Gauge,
@@ -111,6 +121,8 @@ impl Default for Metrics {
         registry.register("bookings", help, bookings.clone());
         let sms = Family::default();
         registry.register("sms", "Text messages by outcome", sms.clone());
+        let notifications = notifications();
+        registry.register("notifications", "Attempts to tell patients, by outcome", notifications.clone());
         let group_sizes = Histogram::new(GROUP_SIZES);
         registry.register("commit_group_size", "Commits that shared one sync", group_sizes.clone());
         let syncs = Histogram::new(SYNC_LATENCIES);
@@ -118,8 +130,19 @@ impl Default for Metrics {
         registry.register_with_unit("journal_sync_duration", help, Unit::Seconds, syncs.clone());
         let levels = Levels::default();
         levels.register(&mut registry);
-        Self { registry, requests, latencies, bookings, sms, group_sizes, syncs, levels }
+        Self { registry, requests, latencies, bookings, sms, notifications, group_sizes, syncs, levels }
     }
+}
+
+/// All counts at zero, so that a monitor sees the first failure as an increase.
+fn notifications() -> Family<NotificationLabels, Counter> {
+    let counts: Family<NotificationLabels, Counter> = Family::default();
+    for kind in NotificationKind::ALL.map(NotificationKind::name) {
+        for outcome in ["wechat", "sms", "retried", "skipped", "failed"] {
+            drop(counts.get_or_create(&NotificationLabels { kind, outcome }));
+        }
+    }
+    counts
 }
 
 impl Levels {
@@ -127,6 +150,7 @@ impl Levels {
         let all = [
             ("schedule_actors", "Schedules whose actor is alive", &self.live_actors),
             ("schedule_actors_started", "Schedule actors started since the start", &self.started_actors),
+            ("notifications_waiting", "Notifications that are to be sent", &self.waiting_notifications),
             ("schedule_permits_in_use", "Requests that wait for a schedule; 4096 at most", &self.permits),
             ("commits_waiting", "Commits that wait for the journal", &self.waiting_commits),
             ("journal_bytes", "Bytes of the journal's files", &self.journal_bytes),
@@ -147,6 +171,7 @@ impl Levels {
         let status = app.storage.status();
         set(&self.live_actors, app.directory.live_actors() as u64);
         set(&self.started_actors, app.directory.started_actors());
+        set(&self.waiting_notifications, outbox::waiting(app));
         set(&self.permits, app.directory.waiting() as u64);
         set(&self.waiting_commits, status.waiting as u64);
         set(&self.journal_bytes, status.journal_bytes);
@@ -177,6 +202,11 @@ impl Metrics {
     /// Counts a text message: `sent`, or why not.
     pub fn sms(&self, template: &'static str, outcome: &'static str) {
         self.sms.get_or_create(&SmsLabels { template, outcome }).inc();
+    }
+
+    /// Counts an attempt to tell a patient: `wechat` or `sms`, or why it was not told.
+    pub fn notification(&self, kind: &'static str, outcome: &'static str) {
+        self.notifications.get_or_create(&NotificationLabels { kind, outcome }).inc();
     }
 
     /// Everything in the text format of OpenMetrics.

@@ -11,12 +11,13 @@ use std::time::Duration;
 use actix::Actor;
 use actix_web::web;
 use actors::{
-    Availability, Clock, ClockActor, DayBook, DirectoryConfig, Due, IndexError, PatientIndex,
-    ScheduleDirectory, SystemClock,
+    Availability, Channels, Clock, ClockActor, DayBook, DirectoryConfig, Due, IndexError, PatientIndex,
+    ScheduleDirectory, SystemClock, TextMessages,
 };
 use domain::Timestamp;
 use storage::{
-    CloseError, OpenError, OsRandom, ReadError, Sequences, Storage, StorageOptions, UnlockError, Vault,
+    CloseError, OpenError, OsRandom, ReadError, Scan, Sequences, Storage, StorageOptions, UnlockError, Vault,
+    keys,
 };
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
@@ -27,6 +28,7 @@ use crate::demo::wechat::{DemoWechat, DemoWechatError};
 use crate::http::limits::SlowedAttempts;
 use crate::import::ImportError;
 use crate::metrics::Metrics;
+use crate::outbox::{self, Outbox};
 use crate::passwords::PasswordHasher;
 use crate::pay::client::{PayClient, PaySetupError};
 use crate::pay::{self, Pay};
@@ -37,7 +39,7 @@ use crate::sms::{Sms, SmsSetupError};
 use crate::tenants::{self, TenantError};
 use crate::tokens::{KeyTooShort, Tokens};
 use crate::wechat::outgoing::OutgoingSetupError;
-use crate::wechat::{Bases, Wechat};
+use crate::wechat::{Bases, Wechat, WechatError};
 
 pub use listening::edge;
 
@@ -111,6 +113,9 @@ pub enum ServeError {
     /// The client of WeChat cannot be set up.
     #[error(transparent)]
     Wechat(#[from] OutgoingSetupError),
+    /// A clinic's service account cannot be read.
+    #[error("a clinic's service account cannot be read: {0}")]
+    ServiceAccount(#[from] WechatError),
     /// The SMS provider of the settings cannot be used.
     #[error("the provider of [sms] cannot be used")]
     SmsProvider,
@@ -218,6 +223,7 @@ pub struct Prepared {
     availability: Arc<Availability>,
     patients: Arc<PatientIndex>,
     day_book: Arc<DayBook>,
+    channels: Arc<Channels>,
     pay: Pay,
     sms: Sms,
     metrics: Arc<Metrics>,
@@ -258,6 +264,7 @@ impl Prepared {
         let pictures = pictures(settings, &storage, &vault)?;
         let bases = Bases { api: &settings.wechat.api_base, oauth: &settings.wechat.oauth_base };
         let wechat = Wechat::new(bases, storage.clone(), Arc::clone(&vault), Arc::clone(&clock))?;
+        let channels = Arc::new(channels(settings, &storage, &wechat)?);
         let settings = settings.clone();
         Ok(Self {
             settings,
@@ -267,6 +274,7 @@ impl Prepared {
             tokens,
             availability,
             day_book,
+            channels,
             patients,
             pay,
             sms,
@@ -290,6 +298,7 @@ impl Prepared {
             policy: policy.clone(),
             availability: Arc::clone(&self.availability),
             day_book: Arc::clone(&self.day_book),
+            channels: Arc::clone(&self.channels),
             max_waiting: MAX_WAITING,
             arbiters: cores.div_ceil(2),
             idle_after: IDLE_AFTER,
@@ -306,6 +315,7 @@ impl Prepared {
             availability: self.availability,
             patients: self.patients,
             day_book: self.day_book,
+            channels: self.channels,
             policy,
             tokens: self.tokens,
             passwords: PasswordHasher::new(cores, MAX_WAITING_PASSWORDS),
@@ -313,6 +323,7 @@ impl Prepared {
             sms: self.sms,
             slowed: SlowedAttempts::at_most(MAX_SLOWED_ATTEMPTS),
             pictures: self.pictures,
+            outbox: Outbox::default(),
             wechat: self.wechat,
             h5: self.settings.h5.clone(),
             limits: limits(&self.settings),
@@ -321,6 +332,23 @@ impl Prepared {
             draining: Arc::new(Draining::default()),
         }
     }
+}
+
+/// Which clinics have a way to tell their patients of their bookings, as it is stored.
+fn channels(settings: &Settings, storage: &Storage, wechat: &Wechat) -> Result<Channels, ServeError> {
+    let channels = Channels::new(match settings.sms.notices {
+        true => TextMessages::WithNotices,
+        false => TextMessages::CodesOnly,
+    });
+    for (key, _) in storage.scan(&keys::tenants(), Scan::ALL)? {
+        let Some(tenant) = keys::tenant_id(&key) else { continue };
+        match wechat.account(tenant) {
+            Ok(_) => channels.connect(tenant),
+            Err(WechatError::NotConfigured) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(channels)
 }
 
 fn pictures(settings: &Settings, storage: &Storage, vault: &Vault) -> Result<Pictures, ServeError> {
@@ -353,6 +381,7 @@ fn limits(settings: &Settings) -> Limits {
         staff_token_ttl: settings.auth.staff_token_ttl(),
         requires_privacy_consent: settings.auth.require_privacy_consent,
         max_members_per_user: settings.booking.max_members_per_user.into(),
+        sms_notices: settings.sms.notices,
         sms_interval: Duration::from_secs(settings.sms.per_phone_interval_seconds.into()),
         sms_per_phone_per_day: settings.sms.per_phone_per_day,
         sms_per_ip_per_hour: settings.sms.per_ip_per_hour,
@@ -372,6 +401,9 @@ async fn run(settings: &Settings, prepared: Prepared, demo: Option<&DemoWechat>)
         availability: Arc::clone(&app.availability),
         sequences: Arc::clone(&app.sequences),
         patients: Arc::clone(&app.patients),
+        day_book: Arc::clone(&app.day_book),
+        channels: Arc::clone(&app.channels),
+        remind_at: settings.booking.reminder_at,
         clock: Arc::clone(&app.clock),
         generation: Due::Now,
     };
@@ -387,6 +419,7 @@ async fn run(settings: &Settings, prepared: Prepared, demo: Option<&DemoWechat>)
     let handles = [public.handle(), admin.handle()];
     let admin = tokio::task::spawn_local(admin);
     let asking = tokio::task::spawn_local(pay::work::run(app.clone()));
+    let sending = tokio::task::spawn_local(outbox::run(app.clone()));
     let looking = tokio::task::spawn_local(listening::end_late(connections));
     let mut public = std::pin::pin!(public);
     tokio::select! {
@@ -410,8 +443,9 @@ async fn run(settings: &Settings, prepared: Prepared, demo: Option<&DemoWechat>)
     }
     public.await?;
     looking.abort();
-    // What it was about is in the store, and is asked again at the next start.
+    // What they were about is in the store, and is asked and sent again at the next start.
     asking.abort();
+    sending.abort();
     // The administrator's server has nothing to lose.
     admin.abort();
     Ok(())

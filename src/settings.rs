@@ -214,6 +214,9 @@ pub struct Booking {
     pub pay_minutes: u16,
     /// What becomes of a booking whose order was not paid in time.
     pub unpaid: Unpaid,
+    /// When patients are reminded of the next day's visits; `None`: never.
+    #[serde(deserialize_with = "values::optional_time_of_day")]
+    pub reminder_at: Option<TimeOfDay>,
 }
 
 impl Default for Booking {
@@ -231,6 +234,7 @@ impl Default for Booking {
             no_show_ban_days: 30,
             pay_minutes: 15,
             unpaid: Unpaid::Keep,
+            reminder_at: Some(values::EVENING),
         }
     }
 }
@@ -244,6 +248,8 @@ pub struct Sms {
     /// Where `webhook` posts to.
     #[serde(deserialize_with = "values::optional")]
     pub webhook_url: Option<HttpUrl>,
+    /// Whether notices go out as text messages too, to whom WeChat does not reach; if not, only codes do.
+    pub notices: bool,
     /// Seconds between two messages to one phone; 0: no limit.
     #[serde(deserialize_with = "between::<_, _, 0, 86_400>")]
     pub per_phone_interval_seconds: u32,
@@ -263,6 +269,7 @@ impl Default for Sms {
         Self {
             provider: SmsProvider::Console,
             webhook_url: None,
+            notices: false,
             per_phone_interval_seconds: 60,
             per_phone_per_day: 10,
             per_ip_per_hour: 20,

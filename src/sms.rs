@@ -1,5 +1,6 @@
-//! Text messages: the codes by which a patient proves to own a phone.
+//! Text messages: the codes by which a patient proves to own a phone, and notices where WeChat reaches nobody.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write;
 use std::time::Duration;
@@ -126,6 +127,15 @@ impl<'c> Template<'c> {
     }
 }
 
+/// What a notice says: its name, as the provider knows it, and what stands in its gaps.
+#[derive(Clone, Copy)]
+pub struct Notice<'a> {
+    /// The name of the template.
+    pub template: &'static str,
+    /// Values by their names.
+    pub params: &'a BTreeMap<&'a str, String>,
+}
+
 /// Why a message was not sent, or perhaps not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum SmsError {
@@ -189,6 +199,15 @@ struct WebhookMessage<'a> {
     code: Option<&'a str>,
 }
 
+#[derive(Serialize)]
+struct WebhookNotice<'a> {
+    #[serde(rename = "tenantId")]
+    tenant: String,
+    phone: &'a str,
+    template: &'static str,
+    params: &'a BTreeMap<&'a str, String>,
+}
+
 impl Sms {
     /// A provider that posts to `url`: 2 s to connect, 5 s for everything; neither redirects nor proxies, which would
     /// learn the codes.
@@ -228,6 +247,33 @@ impl Sms {
             Self::Webhook(webhook) => webhook.post(tenant, phone, template).await,
         }
     }
+
+    /// Sends one notice; returns when the provider has taken it.
+    ///
+    /// # Errors
+    /// As [`Sms::send`].
+    pub async fn send_notice(
+        &self,
+        tenant: TenantId,
+        phone: &Phone,
+        notice: Notice<'_>,
+    ) -> Result<(), SmsError> {
+        match self {
+            Self::Console => {
+                let line = format!("SMS to {} [{}]", phone.as_str(), notice.template);
+                writeln!(std::io::stdout(), "{line}").map_err(|_| SmsError::Unreachable)
+            }
+            Self::Webhook(webhook) => {
+                let message = WebhookNotice {
+                    tenant: tenant.to_string(),
+                    phone: phone.as_str(),
+                    template: notice.template,
+                    params: notice.params,
+                };
+                webhook.post_json(&message).await
+            }
+        }
+    }
 }
 
 impl Webhook {
@@ -238,7 +284,11 @@ impl Webhook {
             template: template.name(),
             code: template.code(),
         };
-        let response = self.client.post(&self.url).json(&message).send().await;
+        self.post_json(&message).await
+    }
+
+    async fn post_json(&self, message: &impl Serialize) -> Result<(), SmsError> {
+        let response = self.client.post(&self.url).json(message).send().await;
         let response = response.map_err(|cause| {
             if cause.is_connect() || cause.is_builder() { SmsError::Unreachable } else { SmsError::NoAnswer }
         })?;

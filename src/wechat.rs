@@ -24,13 +24,16 @@ mod breaker;
 pub mod callback;
 mod lending;
 mod letters;
+pub mod messages;
 pub mod oauth;
 pub mod outgoing;
+mod sending;
 pub mod signatures;
 mod templates;
 
 pub use account::{BadAccount, DomainHost, parse_app_id, parse_app_secret};
 pub use letters::letters;
+pub use sending::{TemplateMessage, Unsent};
 pub use templates::MessageTemplate;
 
 use lending::Lending;

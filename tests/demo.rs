@@ -172,6 +172,7 @@ async fn a_patient_pays_on_the_page_before_and_after_a_restart() -> io::Result<(
     assert_eq!(demo.press("pay", &prepay).await, 303);
     await_notice(&demo).await?;
     await_booking(&mut patient, &paid, |data| data["bookStatus"] == 2 && data["visiCharge"] == 2).await;
+    await_page(&demo, "就诊医生:沈知远").await;
     let open = book(&mut patient, &member, 2).await?;
     let prepay = order(&mut patient, &open, &open_id).await?;
     demo.server.kill();

@@ -110,6 +110,8 @@ fn a_bad_value_is_refused_by_name_and_reason() {
         ("booking", "max_bookings_per_patient_per_day = 3", "max_bookings_per_patient_per_day", "1 or 2"),
         ("booking", "cancel_before_minutes = -1", "cancel_before_minutes", "between 0"),
         ("booking", "unpaid = 'forget'", "unpaid", "keep"),
+        ("booking", "reminder_at = 'evening'", "reminder_at", "HH:mm, or empty"),
+        ("sms", "notices = 'yes'", "notices", "boolean"),
         ("clinic", "time_zone = 'Mars/Olympus'", "time_zone", "IANA"),
         ("clinic", "default_tenant = 0", "default_tenant", "between 1"),
         ("server", "bind = 'localhost'", "bind", "address"),
@@ -233,6 +235,16 @@ fn the_policy_is_made_of_the_settings() {
     assert_eq!(policy.max_active_per_user, 4);
     let no_show = policy.no_show;
     assert_eq!((no_show.limit, no_show.window_days, no_show.ban_days), (2, 60, 14));
+}
+
+/// Seen to fail when an empty time of day was refused.
+#[test]
+fn patients_are_reminded_in_the_evening_or_not_at_all() {
+    let at = |text: &str| load(text, &[]).expect("accepted").booking.reminder_at.map(|time| time.to_string());
+    assert_eq!(at("").as_deref(), Some("18:00"));
+    assert_eq!(at("[booking]\nreminder_at = '07:15'").as_deref(), Some("07:15"));
+    assert_eq!(at("[booking]\nreminder_at = ''"), None);
+    assert!(!Settings::default().sms.notices, "text messages cost the clinic money");
 }
 
 #[test]

@@ -172,6 +172,23 @@ async fn pay_in_page(
     Ok(())
 }
 
+/// Waits for the message of a type, and answers what the patient reads.
+async fn await_message(wechat: &Simulator, title: &str, open_id: &str) -> String {
+    let template = Template::of_a_clinic().into_iter().find(|template| template.title == title);
+    let template = template.expect("a template").template_id;
+    let begun = Instant::now();
+    loop {
+        let sent: Vec<_> =
+            wechat.sent().into_iter().filter(|message| message.template_id == template).collect();
+        if let Some(message) = sent.first() {
+            assert_eq!((sent.len(), message.open_id.as_str()), (1, open_id), "{title}");
+            return message.text.clone();
+        }
+        assert!(begun.elapsed() < PATIENCE, "{title}: {:?}", wechat.sent());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// Waits until WeChat has told the server of something, and the server has taken it.
 async fn await_told(wechat: &Simulator, kind: &str) {
     let begun = Instant::now();
@@ -201,6 +218,10 @@ async fn a_patient_registers_books_pays_and_gets_the_money_back() -> io::Result<
     let booking = text(&booked, "bookId");
     let data = patient.book(&booking).await?.data();
     assert_eq!((&data["bookStatus"], &data["visiCharge"]), (&json!(0), &json!(1)), "{data}");
+    let message = await_message(&wechat, "预约挂号成功通知", &open_id).await;
+    for part in [format!("{} 08:", day(2)), "医生2001".to_owned(), "眼科".to_owned()] {
+        assert!(message.contains(&part), "{part} is not in {message}");
+    }
 
     pay_in_page(&mut patient, &wechat, &booking, &open_id).await?;
     await_told(&wechat, "TRANSACTION.SUCCESS").await;
@@ -210,9 +231,14 @@ async fn a_patient_registers_books_pays_and_gets_the_money_back() -> io::Result<
     let row = patient.books(1, 10).await?.data()["list"][0].clone();
     assert!(row["visiSerialno"].is_string(), "{row}");
 
+    await_message(&wechat, "挂号成功通知", &open_id).await;
+
     patient.cancel(&booking).await?.done();
     assert_eq!(patient.book(&booking).await?.data()["bookStatus"], 1);
     await_told(&wechat, "REFUND.SUCCESS").await;
+    await_message(&wechat, "预约挂号取消通知", &open_id).await;
+    await_told(&wechat, "TEMPLATESENDJOBFINISH").await;
+    assert_eq!(wechat.sent().len(), KINDS.len(), "each once");
     let (orders, refunds) = (wechat.orders(), wechat.refunds());
     assert_eq!((orders.len(), orders[0].state), (1, TradeState::Refund));
     assert_eq!((refunds.len(), refunds[0].refund, refunds[0].status), (1, 5_000, RefundStatus::Success));

@@ -4,21 +4,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use domain::Timestamp;
+use domain::{TimeOfDay, Timestamp};
 use storage::{Sequences, Storage};
 
 use crate::availability::Availability;
+use crate::channels::Channels;
 use crate::clock::Clock;
+use crate::day_book::DayBook;
 use crate::directory::ScheduleDirectory;
 use crate::generation::{Due, Generator};
 use crate::label_sweep::sweep_labels;
 use crate::no_shows;
 use crate::patient_index::PatientIndex;
+use crate::reminders::Reminders;
 
 const TICK: Duration = Duration::from_secs(30);
 
-/// Sweeps what has expired, folds the journal, marks missed visits, makes the schedules of the days ahead and
-/// forgets days that are over.
+/// Sweeps what has expired, folds the journal, marks missed visits, reminds patients of tomorrow's, makes the schedules of
+/// the days ahead and forgets days that are over.
 pub struct ClockActor {
     /// Where everything is kept.
     pub storage: Storage,
@@ -30,6 +33,12 @@ pub struct ClockActor {
     pub sequences: Arc<Sequences>,
     /// The patients, their groups and labels.
     pub patients: Arc<PatientIndex>,
+    /// Which bookings there are of a day.
+    pub day_book: Arc<DayBook>,
+    /// Which clinics have a way to tell their patients.
+    pub channels: Arc<Channels>,
+    /// When patients are reminded of tomorrow's visits; `None`: never.
+    pub remind_at: Option<TimeOfDay>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// When schedules are made from the templates: [`Due::Now`] at the start, when the settings may have changed, and
@@ -48,6 +57,9 @@ impl ClockActor {
             availability: Arc::clone(&self.availability),
             sequences: Arc::clone(&self.sequences),
             patients: Arc::clone(&self.patients),
+            day_book: Arc::clone(&self.day_book),
+            channels: Arc::clone(&self.channels),
+            remind_at: self.remind_at,
             now,
         };
         let made = upkeep.tidy(self.generation).into_actor(self);
@@ -72,6 +84,9 @@ struct Upkeep {
     availability: Arc<Availability>,
     sequences: Arc<Sequences>,
     patients: Arc<PatientIndex>,
+    day_book: Arc<DayBook>,
+    channels: Arc<Channels>,
+    remind_at: Option<TimeOfDay>,
     now: Timestamp,
 }
 
@@ -85,8 +100,7 @@ impl Upkeep {
             Err(error) => tracing::error!(error = %error, "missed visits could not be marked"),
         }
         let next = self.generate(due).await;
-        let Self { storage, patients, now, .. } = self;
-        if tokio::task::spawn_blocking(move || look_after(&storage, &patients, now)).await.is_err() {
+        if tokio::task::spawn_blocking(move || self.look_after()).await.is_err() {
             tracing::error!("the upkeep of the storage panicked");
         }
         next
@@ -107,24 +121,41 @@ impl Upkeep {
             }
         }
     }
-}
 
-/// Blocks: not for a thread that runs actors.
-fn look_after(storage: &Storage, patients: &PatientIndex, now: Timestamp) {
-    match storage.sweep(now) {
-        Ok(0) => {}
-        Ok(swept) => tracing::debug!(swept, "swept expired records"),
-        Err(error) => tracing::warn!(error = %error, "expired records could not be swept"),
+    /// Blocks: not for a thread that runs actors.
+    fn look_after(&self) {
+        self.remind();
+        let Self { storage, patients, now, .. } = self;
+        match storage.sweep(*now) {
+            Ok(0) => {}
+            Ok(swept) => tracing::debug!(swept, "swept expired records"),
+            Err(error) => tracing::warn!(error = %error, "expired records could not be swept"),
+        }
+        match sweep_labels(storage, patients) {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "removed deleted groups and labels"),
+            Err(error) => tracing::warn!(error = %error, "deleted groups and labels could not be removed"),
+        }
+        storage.flush_index();
+        match storage.fold_if_due(*now) {
+            Ok(None) => {}
+            Ok(Some(report)) => tracing::info!(?report, "folded the journal"),
+            Err(error) => tracing::error!(error = %error, "the journal could not be folded"),
+        }
     }
-    match sweep_labels(storage, patients) {
-        Ok(0) => {}
-        Ok(removed) => tracing::info!(removed, "removed deleted groups and labels"),
-        Err(error) => tracing::warn!(error = %error, "deleted groups and labels could not be removed"),
-    }
-    storage.flush_index();
-    match storage.fold_if_due(now) {
-        Ok(None) => {}
-        Ok(Some(report)) => tracing::info!(?report, "folded the journal"),
-        Err(error) => tracing::error!(error = %error, "the journal could not be folded"),
+
+    /// What was written stays if it fails half-way; the next tick goes on.
+    fn remind(&self) {
+        let Self { storage, day_book, channels, .. } = self;
+        let Some(remind_at) = self.remind_at else { return };
+        let zone = self.availability.zone();
+        let reminders = Reminders { storage, day_book, channels, zone, remind_at };
+        match reminders.write(self.now) {
+            Ok(0) => {}
+            Ok(written) => tracing::info!(written, "reminded of visits"),
+            Err(error) => {
+                tracing::warn!(error = %error, "not everybody could be reminded, it will be tried again")
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! The preconditions are the last line against double booking: they hold even if two processes ran
 //! an actor for the same schedule.
 
-use domain::{Booking, Canceller, DailyVisits, Event, Schedule, UserId};
+use domain::{Booking, Canceller, DailyVisits, Event, Schedule, Status, UserId};
 use storage::records::{
     ActiveEntry, BookedBefore, BookingOwner, BookingRecord, MembersRecord, Miss, NoShowRecord,
     NotificationKind, PatientRecord, PayJobRecord, ScheduleAtRecord, ScheduleRecord, SlotRecord, VisitRecord,
@@ -81,6 +81,7 @@ impl Writer<'_> {
             Event::Held { .. } | Event::HoldEnded { .. } => Ok(true),
             Event::Booked(booking) => {
                 self.book(booking)?;
+                self.tell(NotificationKind::Booked, booking);
                 Ok(true)
             }
             Event::Cancelled { by: Canceller::Stop(_), .. } => self.rewrite(event, |writer, booking| {
@@ -90,16 +91,24 @@ impl Writer<'_> {
             }),
             Event::Cancelled { by: Canceller::Patient | Canceller::Staff(_), .. } => {
                 self.rewrite(event, |writer, booking| {
+                    writer.tell(NotificationKind::Cancelled, booking);
                     writer.look_after_orders(booking)?;
                     writer.free(booking)
                 })
             }
             // It is the order that has caused it.
-            Event::Cancelled { by: Canceller::Unpaid, .. } => {
-                self.rewrite(event, |writer, booking| writer.free(booking))
-            }
-            Event::CheckedIn { .. } => self.rewrite(event, |writer, booking| writer.leave_active(booking)),
-            Event::Paid { .. } => self.rewrite(event, |_, _| Ok(())),
+            Event::Cancelled { by: Canceller::Unpaid, .. } => self.rewrite(event, |writer, booking| {
+                writer.tell(NotificationKind::Cancelled, booking);
+                writer.free(booking)
+            }),
+            Event::CheckedIn { .. } => self.rewrite(event, |writer, booking| {
+                writer.tell_if_registered(booking);
+                writer.leave_active(booking)
+            }),
+            Event::Paid { .. } => self.rewrite(event, |writer, booking| {
+                writer.tell_if_registered(booking);
+                Ok(())
+            }),
             Event::NoShowMarked { .. } => self.rewrite(event, |writer, booking| {
                 writer.leave_active(booking)?;
                 writer.add_miss(booking)
@@ -155,6 +164,20 @@ impl Writer<'_> {
             self.schedule.get_or_insert_with(|| self.setting.state.schedule().clone());
         }
         Ok(())
+    }
+
+    /// Has the patient told, where the clinic has a way to.
+    fn tell(&mut self, kind: NotificationKind, booking: &Booking) {
+        notices::notify_if_reached(self.setting, &mut self.commit, kind, booking);
+    }
+
+    /// Has the patient told whose booking has been registered (0 -> 2) by an event. Money that changes only how the
+    /// booking's money stands, and whoever comes after having paid, were told before.
+    fn tell_if_registered(&mut self, after: &Booking) {
+        let before = self.setting.state.booking(after.id).map(|before| before.status);
+        if before == Some(Status::Booked) && matches!(after.status, Status::Registered { .. }) {
+            self.tell(NotificationKind::Registered, after);
+        }
     }
 
     /// Writes the booking as it stands after the event, and what goes with it.

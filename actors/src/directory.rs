@@ -16,6 +16,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::audit::AuditRow;
 use crate::availability::Availability;
+use crate::channels::Channels;
 use crate::clock::Clock;
 use crate::day_book::DayBook;
 use crate::holds::HoldLedger;
@@ -47,6 +48,8 @@ pub struct DirectoryConfig {
     pub availability: Arc<Availability>,
     /// Which bookings there are of a day; added to by the actors.
     pub day_book: Arc<DayBook>,
+    /// Which clinics have a way to tell their patients of their bookings.
+    pub channels: Arc<Channels>,
     /// Requests that may wait at once, over all schedules; more are refused with [`AskError::Busy`].
     pub max_waiting: usize,
     /// Threads that run actors.
@@ -68,6 +71,7 @@ pub(crate) struct Shared {
     pub(crate) openings: Openings,
     pub(crate) availability: Arc<Availability>,
     pub(crate) day_book: Arc<DayBook>,
+    pub(crate) channels: Arc<Channels>,
     pub(crate) holds: HoldLedger,
     pub(crate) idle_after: std::time::Duration,
     on_broken: Box<dyn Fn(&LoadError) + Send + Sync>,
@@ -130,6 +134,7 @@ impl ScheduleDirectory {
                 clock: config.clock,
                 availability: config.availability,
                 day_book: config.day_book,
+                channels: config.channels,
                 holds: HoldLedger::default(),
                 idle_after: config.idle_after,
                 on_broken: config.on_broken,

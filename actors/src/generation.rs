@@ -123,7 +123,7 @@ impl Generator<'_> {
         let key = keys::schedules_generated(tenant);
         let done = match self.storage.get(&key)?.map(|stored| stored.record) {
             Some(MetaRecord::SchedulesGenerated(day)) => Some(day),
-            Some(MetaRecord::Keys(_) | MetaRecord::NoShowsMarked(_)) | None => None,
+            Some(MetaRecord::Keys(_) | MetaRecord::NoShowsMarked(_) | MetaRecord::Reminded(_)) | None => None,
         };
         if due == Due::OnceADay && done.is_some_and(|done| done >= today) {
             return Ok(Generated::default());

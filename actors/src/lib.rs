@@ -6,6 +6,7 @@
 
 mod audit;
 mod availability;
+mod channels;
 mod clock;
 mod clock_actor;
 mod commits;
@@ -23,12 +24,14 @@ mod openings;
 mod patient_index;
 mod planning;
 mod profiles;
+mod reminders;
 mod replies;
 mod requests;
 mod schedule_actor;
 
 pub use audit::AuditRow;
 pub use availability::{Availability, ScheduleView, SlotCounts};
+pub use channels::{Channels, TextMessages};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use clock_actor::ClockActor;
 pub use day_book::{DayBook, DayEntry};
@@ -38,10 +41,11 @@ pub use hydration::hydrate;
 pub use label_sweep::{LabelSweepError, sweep_labels};
 pub use loading::LoadError;
 pub use no_shows::{Ban, bans, lift_ban, mark_no_shows};
-pub use notices::NOTIFICATIONS_KEPT;
+pub use notices::{NOTIFICATIONS_KEPT, save_notification};
 pub use openings::Openings;
 pub use patient_index::{IndexError, LabelOrder, LabelPage, LabelView, PatientIndex, PhonePrefix, Sought};
 pub use planning::{Addition, Change, add_schedule, change_schedule};
 pub use profiles::Profiles;
+pub use reminders::{ReminderError, Reminders};
 pub use replies::{decode_reply, encode_reply};
 pub use requests::{AskError, Booker, Repeat, Request};

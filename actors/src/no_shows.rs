@@ -108,7 +108,8 @@ impl Marking<'_> {
         let key = keys::no_shows_marked(self.tenant);
         let done = match self.storage.get(&key)?.map(|stored| stored.record) {
             Some(MetaRecord::NoShowsMarked(day)) => Some(day),
-            Some(MetaRecord::Keys(_) | MetaRecord::SchedulesGenerated(_)) | None => None,
+            Some(MetaRecord::Keys(_) | MetaRecord::SchedulesGenerated(_) | MetaRecord::Reminded(_))
+            | None => None,
         };
         let yesterday = self.directory.policy().zone.date_of(self.now).saturating_add_days(-1);
         if done.is_some_and(|done| done >= yesterday) {

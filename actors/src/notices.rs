@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use domain::{Booking, Event};
+use domain::{Booking, Event, TenantId};
+use storage::keys::NotificationId;
 use storage::records::{
-    BookingOwner, NotificationKind, NotificationRecord, ScheduleChange, ScheduleNoteRecord,
+    Delivery, NotificationJobRecord, NotificationKind, NotificationRecord, ScheduleChange, ScheduleNoteRecord,
 };
 use storage::{Commit, SealError, keys};
 
@@ -14,17 +15,45 @@ use crate::consider::Setting;
 /// How long it is kept what patients are to be told.
 pub const NOTIFICATIONS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Adds the row that tells the patient of a booking what has happened to it now.
+/// Adds a notification as it stands, and that it is to be sent as long as it waits. Nobody writes one otherwise, so that
+/// what waits always has its job and nothing else has.
+pub fn save_notification(
+    commit: &mut Commit,
+    tenant: TenantId,
+    id: &NotificationId,
+    record: &NotificationRecord,
+) {
+    let over = id.moment.plus(NOTIFICATIONS_KEPT);
+    commit.put_expiring(&keys::notification(tenant, id), record, over);
+    let job = keys::notification_job(tenant, id);
+    match record.delivery {
+        Delivery::Waiting { next_at, .. } => {
+            commit.put_expiring(&job, &NotificationJobRecord { due_at: next_at }, over);
+        }
+        Delivery::Sent { .. } | Delivery::Skipped { .. } | Delivery::Failed { .. } => {
+            commit.delete(&job);
+        }
+    }
+}
+
+/// Adds the row that tells the patient of a booking what has happened to it now, where the clinic has a way to tell it.
+pub(crate) fn notify_if_reached(
+    setting: &Setting<'_>,
+    commit: &mut Commit,
+    kind: NotificationKind,
+    booking: &Booking,
+) {
+    if setting.shared.channels.reach(setting.target.tenant) {
+        notify(setting, commit, kind, booking);
+    }
+}
+
+/// Adds the row that tells the patient of a booking what has happened to it now. Where the clinic has no way to tell it,
+/// the desk reads it and calls.
 pub(crate) fn notify(setting: &Setting<'_>, commit: &mut Commit, kind: NotificationKind, booking: &Booking) {
-    let key = keys::notification(setting.target.tenant, setting.now, booking.id, kind);
-    let record = NotificationRecord {
-        kind,
-        owner: BookingOwner::of(booking),
-        booking: booking.id,
-        patient: booking.patient,
-        schedule: booking.schedule,
-    };
-    commit.put_expiring(&key, &record, setting.now.plus(NOTIFICATIONS_KEPT));
+    let id = NotificationId::of_booking(kind, booking, setting.now);
+    let record = NotificationRecord::of_booking(kind, booking, setting.now);
+    save_notification(commit, setting.target.tenant, &id, &record);
 }
 
 /// Adds the note of an event that changes the schedule itself, or a booking for a reason; other events leave none.

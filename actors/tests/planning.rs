@@ -99,8 +99,11 @@ async fn five_hundred_patients_of_a_stopped_schedule_are_to_be_told_in_one_commi
     crew.done(0, stop()).await;
     assert_eq!(crew.storage.status().seq.get(), seq + 1, "one commit, and none for the repeat");
     let told = crew.notifications();
-    assert!(told.iter().all(|row| row.kind == NotificationKind::Stopped && row.schedule == schedule_id(0)));
-    let mut of: Vec<_> = told.iter().map(|row| row.booking).collect();
+    assert!(
+        told.iter()
+            .all(|row| row.kind == NotificationKind::Stopped && row.schedule() == Some(schedule_id(0)))
+    );
+    let mut of: Vec<_> = told.iter().filter_map(NotificationRecord::booking).collect();
     of.sort_unstable();
     bookings.sort_unstable();
     assert_eq!(of, bookings);
@@ -123,7 +126,7 @@ async fn the_patients_of_a_moved_schedule_are_to_be_told_where_it_is() {
     crew.done(0, relocate("三楼")).await;
     let told = crew.notifications();
     assert_eq!(told.len(), 1, "one booking, told once");
-    assert_eq!((told[0].kind, told[0].booking), (NotificationKind::Relocated, kept));
+    assert_eq!((told[0].kind, told[0].booking()), (NotificationKind::Relocated, Some(kept)));
     assert_eq!(
         (told[0].owner, told[0].patient),
         (BookingOwner::Account(user_id(0)), seeding::patient_id(0, 0))

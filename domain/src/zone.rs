@@ -46,6 +46,14 @@ impl ClinicZone {
         self.instant(date, TimeOfDay::MIDNIGHT)
     }
 
+    /// The time that the clinic's clocks show at that instant, without its seconds.
+    pub fn time_of(&self, at: Timestamp) -> TimeOfDay {
+        let civil = self.civil(at);
+        let minutes = u16::from(civil.hour().unsigned_abs()) * 60 + u16::from(civil.minute().unsigned_abs());
+        // jiff's hours and minutes are always those of a day.
+        TimeOfDay::from_minutes(minutes).unwrap_or(TimeOfDay::MIDNIGHT)
+    }
+
     /// `yyyy-MM-dd HH:mm:ss` on the clinic's clocks.
     pub fn date_time_text(&self, at: Timestamp) -> String {
         let civil = self.civil(at);
@@ -82,6 +90,8 @@ mod tests {
         let half_past_eight = TimeOfDay::parse("08:30").unwrap();
         let instant = zone.instant(date("2025-12-01"), half_past_eight);
         assert_eq!(zone.date_time_text(instant), "2025-12-01 08:30:00");
+        assert_eq!(zone.time_of(instant), half_past_eight);
+        assert_eq!(zone.time_of(midnight), TimeOfDay::MIDNIGHT);
     }
 
     #[test]

@@ -149,7 +149,8 @@ fn messages(page: &mut String, world: &World) {
         .map(|sent| (sent.at, sent.open_id.clone(), sent.text.clone()));
     let short = world.sms.iter().map(|sms| {
         let code = sms.code.as_ref().map(|code| format!(": {code}")).unwrap_or_default();
-        (sms.at, sms.phone.clone(), format!("SMS {}{code}", sms.template))
+        let params: String = sms.params.iter().map(|(name, value)| format!("\n{name}: {value}")).collect();
+        (sms.at, sms.phone.clone(), format!("SMS {}{code}{params}", sms.template))
     });
     let mut messages: Vec<_> = templates.chain(short).collect();
     messages.sort_by_key(|(at, ..)| std::cmp::Reverse(*at));

@@ -1,5 +1,6 @@
 //! The webhook that sends short messages: it keeps what it is asked to send.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -23,6 +24,8 @@ pub struct SmsMessage {
     pub template: String,
     /// The code, for messages that carry one.
     pub code: Option<String>,
+    /// The gaps of a notice and what stands in them.
+    pub params: BTreeMap<String, String>,
 }
 
 /// Who is told of short messages as they are accepted.
@@ -49,6 +52,8 @@ struct Posted {
     phone: String,
     template: String,
     code: Option<String>,
+    #[serde(default)]
+    params: BTreeMap<String, String>,
 }
 
 impl World {
@@ -58,8 +63,8 @@ impl World {
             return Reply::empty(405);
         }
         match serde_json::from_slice::<Posted>(&call.body) {
-            Ok(Posted { tenant_id, phone, template, code }) => {
-                let message = SmsMessage { at: call.now, tenant_id, phone, template, code };
+            Ok(Posted { tenant_id, phone, template, code, params }) => {
+                let message = SmsMessage { at: call.now, tenant_id, phone, template, code, params };
                 if let Some(Texts(tell)) = &self.texts {
                     tell(&message);
                 }

@@ -339,6 +339,25 @@ pub(super) fn tenant<'de, D: Deserializer<'de>>(value: D) -> Result<TenantId, D:
     TenantId::new(number).map_err(|_| refused())
 }
 
+/// When patients are reminded unless it is set: 18:00.
+pub(super) const EVENING: TimeOfDay = match TimeOfDay::from_minutes(18 * 60) {
+    Ok(time) => time,
+    Err(_) => unreachable!(),
+};
+
+/// `""` is none.
+pub(super) fn optional_time_of_day<'de, D: Deserializer<'de>>(
+    value: D,
+) -> Result<Option<TimeOfDay>, D::Error> {
+    let text = String::deserialize(value)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    TimeOfDay::parse(&text)
+        .map(Some)
+        .map_err(|_| D::Error::custom("must be a time of day of the form HH:mm, or empty"))
+}
+
 pub(super) fn time_of_day<'de, D: Deserializer<'de>>(value: D) -> Result<TimeOfDay, D::Error> {
     TimeOfDay::parse(&String::deserialize(value)?)
         .map_err(|_| D::Error::custom("must be a time of day of the form HH:mm"))

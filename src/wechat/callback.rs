@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use domain::{OpenId, Timestamp};
+use storage::records::ReceiptOutcome;
 use thiserror::Error;
 
 use super::signatures;
@@ -137,8 +138,8 @@ pub enum Event {
     TemplateSent {
         /// The number that WeChat gave to the message.
         message: u64,
-        /// Whether it arrived.
-        arrived: bool,
+        /// What became of it.
+        outcome: ReceiptOutcome,
     },
     /// Something that the server has no use for.
     Other,
@@ -181,8 +182,13 @@ fn event(fields: &xml::Fields) -> Result<Event, Refused> {
         "subscribe" => person().map(|(who, at)| Event::Subscribe(who, at)),
         "unsubscribe" => person().map(|(who, at)| Event::Unsubscribe(who, at)),
         "TEMPLATESENDJOBFINISH" => {
-            let arrived = text("Status")?.trim() == "success";
-            Ok(Event::TemplateSent { message: number("MsgID")?, arrived })
+            // `success`, `failed:user block` or `failed: system failed`, with and without the blank.
+            let outcome = match text("Status")?.trim() {
+                "success" => ReceiptOutcome::Arrived,
+                status if status.contains("block") => ReceiptOutcome::Blocked,
+                _ => ReceiptOutcome::Failed,
+            };
+            Ok(Event::TemplateSent { message: number("MsgID")?, outcome })
         }
         _ => Ok(Event::Other),
     }

@@ -95,7 +95,7 @@ struct Errcode {
 }
 
 /// Whether WeChat says that the token is no longer good.
-fn is_of_token(error: &WechatError) -> bool {
+pub(super) fn is_of_token(error: &WechatError) -> bool {
     matches!(error, WechatError::Refused(40001 | 40014 | 42001))
 }
 

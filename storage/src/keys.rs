@@ -10,6 +10,7 @@
 //! by numbers that are unique over all tenants.
 
 mod labels;
+mod notifications;
 mod parts;
 mod payments;
 mod planning;
@@ -40,6 +41,10 @@ use crate::table::Table;
 use crate::vault::Blind;
 
 pub use labels::{label, label_id, label_name, labels, patient_file, patient_file_id, patient_files};
+pub use notifications::{
+    NotificationId, notification, notification_id, notification_job, notification_jobs, notifications,
+    notifications_within, sent_message,
+};
 pub use parts::{
     VisitParts, booking_parts, department_id, doctor_id, patient_id, schedule_at_parts, schedule_id,
     session_parts, slot_parts, tenant_id, user_id, visit_parts,
@@ -48,10 +53,7 @@ pub use payments::{
     ledger, ledger_day, ledger_day_parts, ledger_days, orders_of_booking, pay_conf, pay_job, pay_job_order,
     pay_jobs, pay_order, pay_order_no, pay_orders, refund,
 };
-pub use planning::{
-    notification, notification_key, notifications, opening, schedule_note, schedule_note_key,
-    schedule_notes_of,
-};
+pub use planning::{opening, schedule_note, schedule_note_key, schedule_notes_of};
 pub use raw::{Key, KeyRange, MAX_KEY_BYTES, RawKey};
 pub use staff::{
     all_staff, audit, audit_number, audits, audits_through, staff, staff_account, staff_id, staff_session,
@@ -60,7 +62,7 @@ pub use staff::{
 pub use templates::{
     day_exception, day_exceptions, exception_id, schedules_generated, template, template_id, templates,
 };
-pub use wechat::{follower, oauth, open_id, wechat_conf, wechat_loan};
+pub use wechat::{follower, message_template, oauth, open_id, wechat_conf, wechat_loan};
 
 /// The tenant of what belongs to no clinic.
 const NO_TENANT: u64 = 0;
@@ -100,6 +102,13 @@ pub fn vault_keys() -> Key<MetaRecord> {
 pub fn no_shows_marked(tenant: TenantId) -> Key<MetaRecord> {
     const NO_SHOWS_MARKED: u8 = 2;
     Key::new(of(tenant, Table::Meta).with([NO_SHOWS_MARKED]))
+}
+
+/// How far the patients of a tenant were reminded of their visits.
+#[must_use]
+pub fn reminded(tenant: TenantId) -> Key<MetaRecord> {
+    const REMINDED: u8 = 4;
+    Key::new(of(tenant, Table::Meta).with([REMINDED]))
 }
 
 /// A tenant.

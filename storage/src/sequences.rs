@@ -55,11 +55,13 @@ pub enum Sequence {
     PayOrder,
     /// Refunds, as WeChat knows them.
     Refund,
+    /// What the clinic's other systems have patients told.
+    Notification,
 }
 
 impl Sequence {
     /// All sequences.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Booking,
         Self::BookingCode,
         Self::User,
@@ -76,6 +78,7 @@ impl Sequence {
         Self::Audit,
         Self::PayOrder,
         Self::Refund,
+        Self::Notification,
     ];
 
     /// The sequence as it stands in keys.
@@ -97,6 +100,7 @@ impl Sequence {
             Self::Audit => 13,
             Self::PayOrder => 14,
             Self::Refund => 15,
+            Self::Notification => 16,
         }
     }
 
@@ -118,7 +122,8 @@ impl Sequence {
             | Self::Template
             | Self::Audit
             | Self::PayOrder
-            | Self::Refund => 1_000_000_000,
+            | Self::Refund
+            | Self::Notification => 1_000_000_000,
         }
     }
 
@@ -140,7 +145,8 @@ impl Sequence {
             | Self::File
             | Self::Label
             | Self::Template
-            | Self::Audit => MAX_ID,
+            | Self::Audit
+            | Self::Notification => MAX_ID,
         }
     }
 
@@ -164,7 +170,8 @@ impl Sequence {
             | Self::Template
             | Self::Audit
             | Self::PayOrder
-            | Self::Refund => 1_000,
+            | Self::Refund
+            | Self::Notification => 1_000,
         }
     }
 

@@ -96,11 +96,17 @@ pub enum Table {
     OpenId = 45,
     /// Authorisations by WeChat (网页授权) that have begun.
     Oauth = 46,
+    /// What patients are to be told and have not been yet.
+    NotificationJob = 47,
+    /// Which notification a template message was.
+    SentMessage = 48,
+    /// What the account's message templates say, as far as they were used.
+    MessageTemplate = 49,
 }
 
 impl Table {
     /// Every table, by ascending tag.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 49] = [
         Self::Meta,
         Self::Tenant,
         Self::Department,
@@ -147,6 +153,9 @@ impl Table {
         Self::Follower,
         Self::OpenId,
         Self::Oauth,
+        Self::NotificationJob,
+        Self::SentMessage,
+        Self::MessageTemplate,
     ];
 
     /// The byte that stands for this table in keys.
@@ -211,6 +220,9 @@ impl Table {
             Self::Follower => "follower",
             Self::OpenId => "open_id",
             Self::Oauth => "oauth",
+            Self::NotificationJob => "notification_job",
+            Self::SentMessage => "sent_message",
+            Self::MessageTemplate => "message_template",
         }
     }
 
@@ -234,7 +246,8 @@ impl Table {
             | Self::LedgerDay
             | Self::Refund
             | Self::Follower
-            | Self::OpenId => false,
+            | Self::OpenId
+            | Self::SentMessage => false,
             Self::Meta
             | Self::Tenant
             | Self::Department
@@ -263,7 +276,9 @@ impl Table {
             | Self::PayConf
             | Self::WechatConf
             | Self::WechatLoan
-            | Self::Oauth => true,
+            | Self::Oauth
+            | Self::NotificationJob
+            | Self::MessageTemplate => true,
         }
     }
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actors::{
-    AskError, Availability, Booker, Clock, DayBook, DirectoryConfig, ManualClock, Request, ScheduleDirectory,
-    Target, Terms,
+    AskError, Availability, Booker, Channels, Clock, DayBook, DirectoryConfig, ManualClock, Request,
+    ScheduleDirectory, Target, Terms, TextMessages,
 };
 use domain::{BookingId, Policy, Reply, Timestamp};
 use storage::{Sequences, Storage, Vault};
@@ -20,6 +20,8 @@ pub struct Crew {
     pub directory: ScheduleDirectory,
     pub availability: Arc<Availability>,
     pub day_book: Arc<DayBook>,
+    /// Nothing is connected at first.
+    pub channels: Arc<Channels>,
     pub clock: Arc<FallibleClock>,
     pub folder: Arc<tempfile::TempDir>,
 }
@@ -89,6 +91,7 @@ impl Crew {
         actors::hydrate(&storage, &availability, morning()).expect("hydrated");
         let day_book = Arc::new(DayBook::new());
         day_book.fill(&storage).expect("filled");
+        let channels = Arc::new(Channels::new(TextMessages::CodesOnly));
         let directory = ScheduleDirectory::start(DirectoryConfig {
             storage: storage.clone(),
             vault: Arc::clone(&vault),
@@ -97,13 +100,14 @@ impl Crew {
             policy,
             availability: Arc::clone(&availability),
             day_book: Arc::clone(&day_book),
+            channels: Arc::clone(&channels),
             max_waiting: 4096,
             arbiters: 2,
             idle_after: Duration::from_secs(60),
             on_answer: Arc::new(|_, _| {}),
             on_broken: Box::new(|error| panic!("broken: {error}")),
         });
-        Self { storage, vault, directory, availability, day_book, clock, folder }
+        Self { storage, vault, directory, availability, day_book, channels, clock, folder }
     }
 
     pub fn terms(&self) -> Terms {

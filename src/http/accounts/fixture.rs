@@ -7,7 +7,10 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use actors::{Availability, Clock, DayBook, DirectoryConfig, ManualClock, PatientIndex, ScheduleDirectory};
+use actors::{
+    Availability, Channels, Clock, DayBook, DirectoryConfig, ManualClock, PatientIndex, ScheduleDirectory,
+    TextMessages,
+};
 use domain::{
     ClinicZone, PaymentPolicy, Phone, Policy, Role, SessionId, StaffId, TenantId, Timestamp, UserId,
 };
@@ -19,6 +22,7 @@ use crate::http::accounts::registration::Registration;
 use crate::http::caller::{Patient, Staff};
 use crate::http::codes::Codes;
 use crate::http::limits::SlowedAttempts;
+use crate::outbox::Outbox;
 use crate::passwords::{Password, PasswordHasher};
 use crate::pay::Pay;
 use crate::pay::client::PayClient;
@@ -132,6 +136,7 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
     let availability = Arc::new(Availability::new(zone.clone()));
     let day_book = Arc::new(DayBook::new());
     let policy = Policy::standard(zone);
+    let channels = Arc::new(Channels::new(TextMessages::CodesOnly));
     let directory = ScheduleDirectory::start(DirectoryConfig {
         storage: storage.clone(),
         vault: Arc::clone(&vault),
@@ -140,6 +145,7 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
         policy: policy.clone(),
         availability: Arc::clone(&availability),
         day_book: Arc::clone(&day_book),
+        channels: Arc::clone(&channels),
         max_waiting: 1,
         arbiters: 1,
         idle_after: Duration::from_secs(60),
@@ -162,6 +168,7 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
         availability,
         patients: Arc::new(patients),
         day_book,
+        channels,
         policy,
         tokens: Tokens::new(&[7; 32]).expect("long enough"),
         passwords: PasswordHasher::new(2, 100),
@@ -173,6 +180,7 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
         sms: Sms::webhook("http://127.0.0.1:1/").expect("a client"),
         slowed: SlowedAttempts::at_most(1),
         pictures: Pictures::aliyun("https://oss.test", "clinic", AccessKey::new("id", b"secret"), 1024),
+        outbox: Outbox::default(),
         wechat,
         h5: H5::default(),
         limits: Limits {
@@ -180,6 +188,7 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
             staff_token_ttl: Duration::from_secs(300),
             requires_privacy_consent: false,
             max_members_per_user: 3,
+            sms_notices: false,
             sms_interval: Duration::from_secs(60),
             sms_per_phone_per_day: 10,
             sms_per_ip_per_hour: 20,

@@ -142,6 +142,7 @@ impl Fixture {
             staff_token_ttl: HOUR,
             requires_privacy_consent: false,
             max_members_per_user: 1,
+            sms_notices: false,
             sms_interval: MINUTE,
             sms_per_phone_per_day: 3,
             sms_per_ip_per_hour: 4,

@@ -2,10 +2,11 @@
 
 use actix_web::{HttpResponse, web};
 use actors::NOTIFICATIONS_KEPT;
-use domain::{TenantId, Timestamp};
+use domain::TenantId;
 use serde::Serialize;
-use storage::records::{Action, NotificationRecord, PatientPersonal};
-use storage::{Key, Scan, keys};
+use storage::keys::NotificationId;
+use storage::records::{Action, PatientPersonal};
+use storage::{Scan, keys};
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -65,8 +66,8 @@ pub async fn list(app: web::Data<App>, Desk(staff): Desk, params: Params) -> Res
             First::Oldest => {}
         }
         let mut rows = Vec::new();
-        for (at, key) in live.iter().skip(page.offset()).take(page.limit()) {
-            rows.extend(row(&app, staff.tenant, *at, key)?);
+        for id in live.iter().skip(page.offset()).take(page.limit()) {
+            rows.extend(row(&app, staff.tenant, id)?);
         }
         Ok::<_, ApiError>(Page::new(page, live.len() as u64, rows))
     });
@@ -75,24 +76,25 @@ pub async fn list(app: web::Data<App>, Desk(staff): Desk, params: Params) -> Res
 }
 
 /// Those that have not expired, oldest first.
-fn live(app: &App, tenant: TenantId) -> Result<Vec<(Timestamp, Key<NotificationRecord>)>, ApiError> {
+fn live(app: &App, tenant: TenantId) -> Result<Vec<NotificationId>, ApiError> {
     let now = app.clock.now();
     let found = app.storage.scan_keys(&keys::notifications(tenant), Scan::ALL).map_err(ApiError::internal)?;
-    let found = found.iter().filter_map(keys::notification_key);
-    Ok(found.filter(|(at, _)| at.plus(NOTIFICATIONS_KEPT) > now).collect())
+    let found = found.iter().filter_map(keys::notification_id);
+    Ok(found.filter(|id| id.moment.plus(NOTIFICATIONS_KEPT) > now).collect())
 }
 
 /// `None` where it was swept meanwhile.
-fn row(
-    app: &App,
-    tenant: TenantId,
-    at: Timestamp,
-    key: &Key<NotificationRecord>,
-) -> Result<Option<NotificationRow>, ApiError> {
-    let Some(stored) = app.storage.get(key).map_err(ApiError::internal)? else { return Ok(None) };
+fn row(app: &App, tenant: TenantId, id: &NotificationId) -> Result<Option<NotificationRow>, ApiError> {
+    let Some(stored) = app.storage.get(&keys::notification(tenant, id)).map_err(ApiError::internal)? else {
+        return Ok(None);
+    };
     let told = stored.record;
-    let booking = keys::booking(tenant, told.owner, told.booking);
-    let booking = app.storage.get(&booking).map_err(ApiError::internal)?;
+    let booking = match told.booking() {
+        Some(booking) => {
+            app.storage.get(&keys::booking(tenant, told.owner, booking)).map_err(ApiError::internal)?
+        }
+        None => None,
+    };
     let patient_key = keys::patient(tenant, told.patient);
     let patient: Option<PatientPersonal> = match app.storage.get(&patient_key).map_err(ApiError::internal)? {
         Some(file) => Some(file.record.open(&app.vault, &patient_key).map_err(ApiError::internal)?),
@@ -101,10 +103,10 @@ fn row(
     let text = |of: fn(&PatientPersonal) -> &str| patient.as_ref().map(of).unwrap_or_default().to_owned();
     let zone = &app.policy.zone;
     Ok(Some(NotificationRow {
-        at: zone.date_time_text(at),
+        at: zone.date_time_text(told.at),
         kind: told.kind.name(),
-        book_id: told.booking.to_string(),
-        schedule_id: told.schedule.to_string(),
+        book_id: told.booking().map(|booking| booking.to_string()).unwrap_or_default(),
+        schedule_id: told.schedule().map(|schedule| schedule.to_string()).unwrap_or_default(),
         trea_time: booking.map(|stored| zone.date_time_text(stored.record.0.starts_at)).unwrap_or_default(),
         pati_id: told.patient.to_string(),
         pati_name: text(|patient| patient.name.as_str()),

@@ -2,7 +2,7 @@
 //! what became of messages.
 
 use actix_web::web::{self, Payload};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, rt};
 use domain::{OpenId, TenantId};
 use storage::records::{FollowerRecord, Following, WechatAccount, WechatCallback};
 use storage::{Commit, Version, keys};
@@ -13,6 +13,7 @@ use crate::http::caller::Tenant;
 use crate::http::error::{ApiError, ErrorCode};
 use crate::http::params::{Param, Params, raw_body};
 use crate::http::refusals::{MAX_TRIES, Outcome, outcome};
+use crate::outbox::receipts;
 use crate::wechat::callback::{self, Configured, Event, MessageKey, Refused, Signed};
 
 /// What tells WeChat that a message arrived; anything else is shown to the follower as a failure.
@@ -130,8 +131,11 @@ pub async fn receive(
     match callback::read(configured, signed, &body).map_err(refused)? {
         Event::Subscribe(who, at) => note(&app, called.tenant, &who, Following::Since(at)).await?,
         Event::Unsubscribe(who, at) => note(&app, called.tenant, &who, Following::Left(at)).await?,
-        Event::TemplateSent { message, arrived } => {
-            tracing::info!(tenant = %called.tenant, message, arrived, "WeChat tells what became of a message");
+        Event::TemplateSent { message, outcome } => {
+            // A task of its own: it may send a text, and WeChat hangs up after five seconds.
+            let tenant = called.tenant;
+            let taking = rt::spawn(async move { receipts::take(&app, tenant, message, outcome).await });
+            taking.await.map_err(ApiError::internal)?.map_err(ApiError::internal)?;
         }
         Event::Other => {}
     }

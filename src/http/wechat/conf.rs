@@ -88,6 +88,7 @@ pub async fn save(
         Ok(())
     })
     .await?;
+    app.channels.connect(staff.tenant);
     Ok(envelope::ok_null())
 }
 

@@ -67,6 +67,7 @@ pub async fn choose(
     Admin(staff): Admin,
     params: Params,
 ) -> Result<HttpResponse, ApiError> {
+    let tenant = staff.tenant;
     let kind = params.required("wech_temp_type", "模板消息类型")?;
     let kind = u8::try_from(kind.integer(0..=LAST_TYPE.into())?).map_err(|_| kind.malformed())?;
     let id = params.required("wech_temp_id", "微信模板ID")?.parse(parse_id)?;
@@ -78,6 +79,8 @@ pub async fn choose(
         Ok(())
     })
     .await?;
+    // Whoever chooses a template again, has perhaps changed what it says.
+    app.wechat.forget_template(tenant, kind).await?;
     Ok(envelope::ok_null())
 }
 

@@ -72,15 +72,15 @@ fn events_are_told_apart() {
     let at = Timestamp::from_millis(1_796_000_000_000);
     assert_eq!(outcome("<Event>subscribe</Event>"), Ok(Event::Subscribe(who.clone(), at)));
     assert_eq!(outcome("<Event><![CDATA[unsubscribe]]></Event>"), Ok(Event::Unsubscribe(who, at)));
-    let sent = |arrived| Ok(Event::TemplateSent { message: 200_163_836, arrived });
+    let sent = |outcome| Ok(Event::TemplateSent { message: 200_163_836, outcome });
     let finish = |status: &str| {
         outcome(&format!(
             "<Event>TEMPLATESENDJOBFINISH</Event><MsgID>200163836</MsgID><Status><![CDATA[{status}]]></Status>"
         ))
     };
-    assert_eq!(finish("success"), sent(true));
-    assert_eq!(finish("failed:user block"), sent(false));
-    assert_eq!(finish("failed: system failed"), sent(false));
+    assert_eq!(finish("success"), sent(ReceiptOutcome::Arrived));
+    assert_eq!(finish("failed:user block"), sent(ReceiptOutcome::Blocked));
+    assert_eq!(finish("failed: system failed"), sent(ReceiptOutcome::Failed));
     assert_eq!(outcome("<Event>LOCATION</Event>"), Ok(Event::Other));
     assert_eq!(outcome("<Event>TEMPLATESENDJOBFINISH</Event>"), Err(Refused::Malformed));
     assert_eq!(outcome(""), Err(Refused::Malformed));

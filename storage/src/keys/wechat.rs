@@ -3,7 +3,9 @@
 use domain::{TenantId, UserId};
 
 use super::{Key, id, of};
-use crate::records::{FollowerRecord, OauthRecord, OpenIdRecord, WechatConfRecord, WechatLoanRecord};
+use crate::records::{
+    FollowerRecord, MessageTemplateRecord, OauthRecord, OpenIdRecord, WechatConfRecord, WechatLoanRecord,
+};
 use crate::table::Table;
 use crate::vault::Blind;
 
@@ -17,6 +19,12 @@ pub fn wechat_conf(tenant: TenantId) -> Key<WechatConfRecord> {
 #[must_use]
 pub fn wechat_loan(tenant: TenantId) -> Key<WechatLoanRecord> {
     Key::new(of(tenant, Table::WechatLoan))
+}
+
+/// What the template of a type of messages (wech_temp_type) says.
+#[must_use]
+pub fn message_template(tenant: TenantId, template_type: u8) -> Key<MessageTemplateRecord> {
+    Key::new(of(tenant, Table::MessageTemplate).with([template_type]))
 }
 
 /// Somebody whom the service account knows, by [`Vault::blind_open_id`](crate::vault::Vault::blind_open_id).

@@ -49,6 +49,8 @@ pub enum LimitKind {
     LoginFromAddress,
     /// Wrong passwords for one account of the staff.
     LoginOfStaff,
+    /// Notices to one phone, which are counted apart from codes.
+    NoticeToPhone,
 }
 
 impl LimitKind {
@@ -60,6 +62,7 @@ impl LimitKind {
             Self::LoginOfPhone => 3,
             Self::LoginFromAddress => 4,
             Self::LoginOfStaff => 5,
+            Self::NoticeToPhone => 6,
         }
     }
 }

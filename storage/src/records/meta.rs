@@ -17,6 +17,8 @@ pub enum MetaRecord {
     NoShowsMarked(Date),
     /// The last day on which schedules were made from the templates.
     SchedulesGenerated(Date),
+    /// The last day of whose visits all patients have been reminded who are to be.
+    Reminded(Date),
 }
 
 #[derive(Encode, Decode)]
@@ -24,6 +26,7 @@ enum StoredMeta {
     Keys([u8; 32]),
     NoShowsMarked(i32),
     SchedulesGenerated(i32),
+    Reminded(i32),
 }
 
 impl TryFrom<StoredMeta> for MetaRecord {
@@ -36,6 +39,7 @@ impl TryFrom<StoredMeta> for MetaRecord {
             StoredMeta::SchedulesGenerated(day) => {
                 Self::SchedulesGenerated(date(day, "day of generated schedules")?)
             }
+            StoredMeta::Reminded(day) => Self::Reminded(date(day, "day of reminders")?),
         })
     }
 }
@@ -48,6 +52,7 @@ impl Record for MetaRecord {
             Self::Keys(fingerprint) => encode_v1(&StoredMeta::Keys(*fingerprint.as_bytes())),
             Self::NoShowsMarked(day) => encode_v1(&StoredMeta::NoShowsMarked(day.ordinal())),
             Self::SchedulesGenerated(day) => encode_v1(&StoredMeta::SchedulesGenerated(day.ordinal())),
+            Self::Reminded(day) => encode_v1(&StoredMeta::Reminded(day.ordinal())),
         }
     }
 

@@ -12,6 +12,7 @@ mod bookings;
 mod claims;
 mod clinic;
 mod codes;
+mod deliveries;
 mod idempotency;
 mod labels;
 mod ledger;
@@ -42,12 +43,16 @@ pub use bookings::BookingRecord;
 pub use claims::{ActiveEntry, ActiveRecord, BookingOwner, SlotRecord, VisitRecord};
 pub use clinic::{DepartmentRecord, DoctorRecord, TenantRecord};
 pub use codes::{CodePurpose, CodeRecord, LimitKind, LimitRecord};
+pub use deliveries::{
+    Delivery, FailReason, NotificationJobRecord, Receipt, ReceiptOutcome, SentBy, SentMessageRecord,
+    SkipReason,
+};
 pub use idempotency::IdemRecord;
 pub use labels::{LabelNameRecord, LabelRecord, LabelStanding};
 pub use ledger::{LedgerDayRecord, LedgerRecord, RefundRecord};
 pub use members::{MemberEntry, MemberLink, MemberPersonal, MembersRecord};
 pub use meta::MetaRecord;
-pub use notifications::{NotificationKind, NotificationRecord};
+pub use notifications::{About, NotificationKind, NotificationRecord, NotificationValues, SaidValues};
 pub use openings::OpeningRecord;
 pub use patient_files::{MAX_LABELS_OF_PATIENT, PatientFileRecord, PatientNotes};
 pub use patients::{Certificate, IdnoRecord, Miss, NoShowRecord, PatientPersonal, PatientRecord};
@@ -60,8 +65,9 @@ pub use staff::{StaffAccountRecord, StaffPersonal, StaffRecord, StaffSessionReco
 pub use templates::{DayExceptionRecord, TemplateRecord};
 pub use uploads::UploadRecord;
 pub use wechat::{
-    FollowerRecord, Following, OauthRecord, OpenIdRecord, WechatAccount, WechatCallback, WechatConfRecord,
-    WechatIdentity, WechatLoan, WechatLoanRecord, WechatLoans, WechatSecrets,
+    FollowerRecord, Following, MessageTemplateRecord, OauthRecord, OpenIdRecord, WechatAccount,
+    WechatCallback, WechatConfRecord, WechatIdentity, WechatLoan, WechatLoanRecord, WechatLoans,
+    WechatSecrets,
 };
 
 use domain::{Date, Timestamp};

@@ -287,6 +287,50 @@ impl Record for WechatLoanRecord {
     }
 }
 
+/// What a message template says, as WeChat told it when the template was first used. Messages are put together from it
+/// without asking again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageTemplateRecord {
+    /// Which template; when the clinic has chosen another one for the type, this one is of no use.
+    pub template_id: String,
+    /// Lines with places such as `{{thing1.DATA}}`.
+    pub content: String,
+    /// When WeChat told it.
+    pub told_at: Timestamp,
+}
+
+#[derive(Encode, Decode)]
+struct StoredMessageTemplate {
+    template_id: String,
+    content: String,
+    told_at: i64,
+}
+
+impl TryFrom<StoredMessageTemplate> for MessageTemplateRecord {
+    type Error = Impossible;
+
+    fn try_from(stored: StoredMessageTemplate) -> Result<Self, Impossible> {
+        let StoredMessageTemplate { template_id, content, told_at } = stored;
+        Ok(Self { template_id, content, told_at: Timestamp::from_millis(told_at) })
+    }
+}
+
+impl Record for MessageTemplateRecord {
+    const TABLE: Table = Table::MessageTemplate;
+
+    fn encode(&self) -> Vec<u8> {
+        encode_v1(&StoredMessageTemplate {
+            template_id: self.template_id.clone(),
+            content: self.content.clone(),
+            told_at: millis(self.told_at),
+        })
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        decode_v1::<Self, StoredMessageTemplate>(bytes)
+    }
+}
+
 /// What is known of somebody whom the service account knows, found by the blind of the open id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FollowerRecord {

@@ -38,9 +38,9 @@ impl Vault {
                 vault.confirm(&fingerprint)?;
                 Ok(vault)
             }
-            Some(MetaRecord::NoShowsMarked(_) | MetaRecord::SchedulesGenerated(_)) => {
-                Err(VaultError::WrongKeys { folder: folder.to_owned() }.into())
-            }
+            Some(
+                MetaRecord::NoShowsMarked(_) | MetaRecord::SchedulesGenerated(_) | MetaRecord::Reminded(_),
+            ) => Err(VaultError::WrongKeys { folder: folder.to_owned() }.into()),
             None => {
                 let vault = Self::open(folder, Existing::CreateIfMissing, random)?;
                 let mut commit = Commit::new();

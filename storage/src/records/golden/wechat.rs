@@ -48,7 +48,13 @@ pub(super) fn wechat_tables() -> Vec<Table> {
     let follower = |following| FollowerRecord { user: Some(user()), following };
     let unbound = FollowerRecord { user: None, following: Following::Left(at(4)) };
     let oauth = |code_hash| OauthRecord { state_hash: [7; 32], code_hash, expires_at: at(5) };
+    let template = MessageTemplateRecord {
+        template_id: "T1".to_owned(),
+        content: "{{name1.DATA}}".to_owned(),
+        told_at: at(6),
+    };
     vec![
+        holds(&template, "000254310e7b7b6e616d65312e444154417d7dfd0c50e25344030000"),
         holds(
             &conf,
             "00016f01404142434445464748494a4be2b8aa545e09b605bef77444fe101c3916a93972d24d6e4e072b2bcbf47decdeec3898c9b0b8f43f4a9f6004fa66b4b1a01ac15a58ac8962ea71bf6f4c8143ab8f78bec16fb540c13caa08eefd139703251385d994c9446c1b39f6516374b1e5f5e9020102543106025436011061626364454647483132333435363738",
