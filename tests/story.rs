@@ -198,7 +198,7 @@ async fn await_told(wechat: &Simulator, kind: &str) {
     }
 }
 
-/// Planted and caught: the notice answered before it was written; the refund of a cancelled booking left to the next day.
+/// Planted and caught: a notice that is answered and not written; a `paySign` over its parts in another order.
 #[tokio::test]
 async fn a_patient_registers_books_pays_and_gets_the_money_back() -> io::Result<()> {
     let folder = Folder::new();
