@@ -212,6 +212,12 @@ fn routes(usual: &Value) -> Vec<Route> {
         }
         let is_secured = operation["security"].as_array().is_some_and(|schemes| !schemes.is_empty());
         let is_managing = operation["tags"][0].as_str().is_some_and(|tag| tag.starts_with("管理"));
+        if path.ends_with("/notify") {
+            // The other types tell of bookings, and nobody asks for them.
+            for parameter in parameters.iter_mut().filter(|parameter| parameter.name == "wech_temp_type") {
+                parameter.usual = json!(5);
+            }
+        }
         if path.ends_with("/service_info") {
             // The hotline is printed on the wall, and nobody's own phone.
             for parameter in parameters.iter_mut().filter(|parameter| parameter.name == "phone") {
@@ -438,12 +444,17 @@ async fn open() -> ((Folder, Simulator), Clinic, Value) {
         "pati_birthday": "1990-03-07", "pati_phone": people::phone(8), "role": "desk", "account": "desk.1",
         "group_by": "day", "appo_notice": "请提前到", "status": 0, "enabled": 1, "title": "主任医师"
     });
+    let of_notifications = json!({
+        "state": "sent", "kind": "booked", "order": "newest", "notification_id": "1-1-3", "client_id": "1",
+        "user_id": "1000000000", "values": {"thing1": "已回复"}
+    });
     let of_wechat = json!({
         "app_id": app.app_id, "app_secret": app.secret, "auth_url": "127.0.0.1", "url": "http://127.0.0.1/",
         "redirect_uri": "http://127.0.0.1/", "token": "test", "wech_temp_id": "a"
     });
     let all = usual.as_object_mut().expect("an object");
     all.extend(of_staff.as_object().expect("an object").clone());
+    all.extend(of_notifications.as_object().expect("an object").clone());
     all.extend(of_wechat.as_object().expect("an object").clone());
     ((folder, simulator), clinic, usual)
 }
@@ -532,7 +543,9 @@ async fn doubled_members_and_false_tokens_are_refused() -> io::Result<()> {
             let headers = callers.headers(route.door).await?;
             let mut members: Vec<_> =
                 body.iter().map(|member| format!("\"{}\":{}", member.name, member.usual)).collect();
-            members.push(format!("\"{}\":{{\"a\":1}}", doubled.name));
+            // Nothing takes both an object and an array.
+            let wrong = if doubled.usual.is_object() { "[1]" } else { "{\"a\":1}" };
+            members.push(format!("\"{}\":{wrong}", doubled.name));
             let text = format!("{{{}}}", members.join(","));
             let request = route.with_body(&route.path, headers.as_bytes(), text.as_bytes());
             let Verdict { status, .. } = judge(route, &text, callers.patient.raw(&request).await?);

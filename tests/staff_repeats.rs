@@ -133,6 +133,13 @@ fn later_saves(patient: &Value, colleague: &Value) -> Vec<Save> {
             json!({"schedule_id": "3001", "serial_no": 1, "pati_id": patient}),
         ),
         save(
+            "manager_service/notify",
+            "patient_notified",
+            json!({
+                "pati_id": patient, "wech_temp_type": 5, "values": {"thing1": "已回复"}, "client_id": "reply-7"
+            }),
+        ),
+        save(
             "manager_service/schedule/relocate",
             "schedule_relocated",
             json!({"schedule_id": "3001", "location": "三楼301"}),

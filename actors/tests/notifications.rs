@@ -127,6 +127,7 @@ async fn each_row_is_written_with_its_cause() {
             about: About::Booking { booking, schedule: schedule_id(0) },
             round: 0,
             delivery: Delivery::Waiting { attempts: 0, next_at: at },
+            fault: None,
         };
         assert_eq!(row.record, record);
         assert!(crew.jobs().contains(&(*id, at)));

@@ -161,6 +161,10 @@ pub enum ErrorCode {
     LabelNameTaken,
     /// The clinic has as many groups or labels as are allowed.
     LabelLimit,
+    /// The account does not have the patient as a member.
+    NotTheirPatient,
+    /// The notification will be sent anyway.
+    NotificationWaiting,
     /// Files of this type are not taken.
     FileTypeRefused,
     /// The file is larger than allowed.
@@ -293,6 +297,8 @@ pub const TABLE: [Row; E::Internal as usize + 1] = [
     row(E::PatientExists,       "403006", 409, "该患者已有其他档案，请核对证件号码后重试", Never),
     row(E::LabelNameTaken,      "403007", 409, "名称已被使用，请更换其他名称", Never),
     row(E::LabelLimit,          "403008", 409, "分组或标签数量已达上限，请删除不用的后重试", Never),
+    row(E::NotTheirPatient,     "403101", 409, "该账号未绑定此患者，请核对后重试", Never),
+    row(E::NotificationWaiting, "403102", 409, "该通知正在等待发送，请勿重复操作", Never),
     row(E::FileTypeRefused,     "404001", 409, "不支持该文件类型，请选择JPG、PNG、GIF或WebP图片", Never),
     row(E::FileTooLarge,        "404002", 409, "文件过大，请压缩后重试", Never),
     row(E::WechatNotConfigured, "404003", 409, "诊所尚未开通微信公众号服务，请联系诊所", Never),

@@ -21,6 +21,7 @@ pub mod health;
 pub mod idempotency;
 pub mod limits;
 pub mod members;
+pub mod notifications;
 #[expect(unused_qualifications, reason = "ToSchema of a field that is a type parameter comes out so")]
 pub mod openapi;
 pub mod paging;

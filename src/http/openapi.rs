@@ -19,8 +19,8 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::error::{ApiError, Retry, Row, TABLE};
 use super::{
-    accounts, barcodes, bookings, clinic_info, departments, doctors, front_desk, health, members, patients,
-    payments, pictures, profile, schedules, staff, templates, timetable, wechat,
+    accounts, barcodes, bookings, clinic_info, departments, doctors, front_desk, health, members,
+    notifications, patients, payments, pictures, profile, schedules, staff, templates, timetable, wechat,
 };
 
 /// A success in JSON.
@@ -147,7 +147,9 @@ struct Failure {
         timetable::changes::reopen,
         timetable::opening::show,
         timetable::opening::set,
-        timetable::notifications::list,
+        notifications::lists::list,
+        notifications::resending::resend,
+        notifications::asking::notify,
 
         // The front desk.
         front_desk::lists::list,

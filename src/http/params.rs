@@ -3,7 +3,7 @@
 //! The rules that hold for every endpoint live here: strings are trimmed; `""` is absent, and so is the text `null`
 //! in a query (front ends send it) and a JSON `null`; what nobody asks for is ignored; of a repeated name the last
 //! counts; ids and numbers may be JSON numbers or strings, booleans also `0` and `1`. Arrays keep their elements
-//! ([`Params::list`]); what lies in other objects is passed over.
+//! ([`Params::list`]), objects their members ([`Params::object`]); what lies deeper is passed over.
 //!
 //! A request is read once, into one buffer; getters hand out slices of it, and the parser of a domain type turns a
 //! slice into a value.
@@ -80,7 +80,9 @@ enum Kind {
     Boolean,
     /// An array, which lies at this place among the lists.
     List(list::Place),
-    /// An object, or an array with more in it than is read.
+    /// An object, which lies at this place among the lists as their only element.
+    Object(list::Place),
+    /// An object or array deeper inside, or one with more in it than is read.
     Nested,
 }
 
@@ -229,9 +231,12 @@ impl<'a> Param<'a> {
     pub fn text(self) -> Result<&'a str, ApiError> {
         match self.kind {
             Kind::Text | Kind::Integer => Ok(self.text),
-            Kind::Absent | Kind::Fraction | Kind::Boolean | Kind::List(_) | Kind::Nested => {
-                Err(self.malformed())
-            }
+            Kind::Absent
+            | Kind::Fraction
+            | Kind::Boolean
+            | Kind::List(_)
+            | Kind::Object(_)
+            | Kind::Nested => Err(self.malformed()),
         }
     }
 
@@ -258,7 +263,9 @@ impl<'a> Param<'a> {
     /// 0001 for anything else.
     pub fn boolean(self) -> Result<bool, ApiError> {
         match (self.kind, self.text) {
-            (Kind::Fraction | Kind::List(_) | Kind::Nested | Kind::Absent, _) => Err(self.malformed()),
+            (Kind::Fraction | Kind::List(_) | Kind::Object(_) | Kind::Nested | Kind::Absent, _) => {
+                Err(self.malformed())
+            }
             (Kind::Text | Kind::Integer | Kind::Boolean, "true" | "1") => Ok(true),
             (Kind::Text | Kind::Integer | Kind::Boolean, "false" | "0") => Ok(false),
             (Kind::Text | Kind::Integer | Kind::Boolean, _) => Err(self.malformed()),
@@ -275,7 +282,9 @@ impl<'a> Param<'a> {
             Kind::Text | Kind::Integer | Kind::Fraction => {
                 Fen::parse_yuan(self.text).map_err(|_| self.malformed())
             }
-            Kind::Absent | Kind::Boolean | Kind::List(_) | Kind::Nested => Err(self.malformed()),
+            Kind::Absent | Kind::Boolean | Kind::List(_) | Kind::Object(_) | Kind::Nested => {
+                Err(self.malformed())
+            }
         }
     }
 

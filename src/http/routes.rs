@@ -5,8 +5,9 @@ use actix_web::web::{self, ServiceConfig, resource};
 use actix_web::{FromRequest, Handler, Resource, Responder, Route};
 
 use super::{
-    accounts, barcodes, bookings, clinic_info, departments, doctors, front_desk, health, members, openapi,
-    patients, payments, pictures, profile, schedules, staff, templates, timetable, wechat,
+    accounts, barcodes, bookings, clinic_info, departments, doctors, front_desk, health, members,
+    notifications, openapi, patients, payments, pictures, profile, schedules, staff, templates, timetable,
+    wechat,
 };
 
 /// A method on a path, and its handler.
@@ -138,7 +139,11 @@ pub fn contract() -> Vec<Endpoint> {
         post("/manager_service/schedule/reopen", timetable::changes::reopen),
         get("/manager_service/opening", timetable::opening::show),
         post("/manager_service/opening", timetable::opening::set),
-        get("/manager_service/notifications", timetable::notifications::list),
+
+        // What patients are told.
+        get("/manager_service/notifications", notifications::lists::list),
+        post("/manager_service/notifications/resend", notifications::resending::resend),
+        post("/manager_service/notify", notifications::asking::notify),
 
         // The front desk.
         get("/manager_service/bookings", front_desk::lists::list),

@@ -23,7 +23,6 @@ use super::staff::Colleague;
 use crate::app::App;
 
 pub mod changes;
-pub mod notifications;
 pub mod opening;
 pub mod saving;
 

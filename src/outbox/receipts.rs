@@ -8,7 +8,7 @@ use storage::records::{Delivery, NotificationRecord, Receipt, ReceiptOutcome, Se
 use storage::{Commit, CommitError, keys};
 
 use super::facts::Told;
-use super::{Attempt, OutboxError, texts};
+use super::{Attempt, Outbox, OutboxError, texts};
 use crate::app::App;
 
 /// Events that are kept for messages that are not stored yet; the oldest give way.
@@ -28,13 +28,27 @@ pub async fn take(
     outcome: ReceiptOutcome,
 ) -> Result<(), OutboxError> {
     // Kept before looking, and looked for after storing: whoever comes second finds it.
-    let mut early = app.outbox.early.lock();
-    if early.len() >= MOST_EARLY {
-        early.pop_front();
-    }
-    early.push_back((tenant, message, outcome));
-    drop(early);
+    app.outbox.keep_early((tenant, message, outcome));
     take_early(app, tenant, message).await
+}
+
+impl Outbox {
+    fn keep_early(&self, told: (TenantId, u64, ReceiptOutcome)) {
+        let mut early = self.early.lock();
+        if early.len() >= MOST_EARLY {
+            early.pop_front();
+        }
+        early.push_back(told);
+    }
+
+    /// What is known of a message, which is forgotten here.
+    fn known_early(&self, message: (TenantId, u64)) -> Option<ReceiptOutcome> {
+        let mut early = self.early.lock();
+        let known = early.iter().find(|(tenant, number, _)| (*tenant, *number) == message);
+        let outcome = known.map(|(_, _, outcome)| *outcome);
+        early.retain(|(tenant, number, _)| (*tenant, *number) != message);
+        outcome
+    }
 }
 
 /// Notes what is known of a message, if it is stored.
@@ -43,13 +57,7 @@ pub async fn take(
 /// A record cannot be read, opened or written.
 pub(super) async fn take_early(app: &App, tenant: TenantId, message: u64) -> Result<(), OutboxError> {
     let Some(sent) = app.storage.get(&keys::sent_message(tenant, message))? else { return Ok(()) };
-    let mut known = None;
-    app.outbox.early.lock().retain(|(of, number, outcome)| {
-        let is_this = (*of, *number) == (tenant, message);
-        known = if is_this { Some(*outcome) } else { known };
-        !is_this
-    });
-    match known {
+    match app.outbox.known_early((tenant, message)) {
         Some(outcome) => note(app, tenant, (&sent.record.notification, message), outcome).await,
         None => Ok(()),
     }

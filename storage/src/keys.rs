@@ -343,14 +343,25 @@ pub fn all_members(tenant: TenantId) -> KeyRange<MembersRecord> {
 /// The answer to the request that an account made on a route under an `Idempotency-Key`.
 #[must_use]
 pub fn idem(tenant: TenantId, user: UserId, route: &str, idempotency_key: &str) -> Key<IdemRecord> {
+    Key::new(of(tenant, Table::Idem).with(id(user.get())).with(hash_of(route, idempotency_key)))
+}
+
+fn hash_of(route: &str, key: &str) -> [u8; 32] {
     let mut context = digest::Context::new(&digest::SHA256);
     // The length in front keeps ("ab", "c") and ("a", "bc") apart.
     context.update(&(route.len() as u64).to_be_bytes());
     context.update(route.as_bytes());
-    context.update(idempotency_key.as_bytes());
+    context.update(key.as_bytes());
     let mut hash = [0; 32];
     hash.copy_from_slice(context.finish().as_ref());
-    Key::new(of(tenant, Table::Idem).with(id(user.get())).with(hash))
+    hash
+}
+
+/// The answer to what another system has asked for under a number of its own, whoever of the staff it logs in as.
+#[must_use]
+pub fn asked(tenant: TenantId, route: &str, client_id: &str) -> Key<IdemRecord> {
+    // No account has the number 0.
+    Key::new(of(tenant, Table::Idem).with(id(0)).with(hash_of(route, client_id)))
 }
 
 /// How far a running number was reserved.

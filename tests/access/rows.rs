@@ -87,6 +87,8 @@ pub struct Ids {
     /// A booking of another account, for the desk to do with as it likes, and its patient.
     pub desk_booking: String,
     pub desk_patient: String,
+    /// What a patient could not be told.
+    pub notification: String,
     pub phone: String,
     pub code: String,
     /// The code that was sent to the leaver's phone.
@@ -205,7 +207,13 @@ pub const STAFF: &[Row] = &[
     Row { owned: true, ..row("POST", "/manager_service/schedule/reopen", Who::Desk, |ids| body(json!({"schedule_id": ids.empty_schedule}))) },
     row("GET", "/manager_service/opening", Who::Staff, |_| query(String::new())),
     row("POST", "/manager_service/opening", Who::Admin, |_| body(json!({"horizon_days": 20, "release_time": "07:00"}))),
+
+    // What patients are told.
     row("GET", "/manager_service/notifications", Who::Desk, |_| query(String::new())),
+    named("POST", "/manager_service/notifications/resend", Who::Desk, |ids| body(json!({"notification_id": ids.notification}))),
+    named("POST", "/manager_service/notify", Who::Desk, |ids| body(json!({
+        "pati_id": ids.desk_patient, "wech_temp_type": 0, "values": {"thing1": "镜片已到"}, "client_id": "glasses-1"
+    }))),
 
     // The front desk.
     row("GET", "/manager_service/bookings", Who::Staff, |_| query(format!("from={}", day(2)))),

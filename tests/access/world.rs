@@ -9,7 +9,7 @@ use crate::harness::clinic::{self, Clinic};
 use crate::harness::folder::Folder;
 use crate::harness::import::{DEPARTMENT, Half, ImportFile, day};
 use crate::harness::patients::{Answer, PASSWORD, Patient};
-use crate::harness::{contract, pay, people, staff, wire};
+use crate::harness::{contract, pay, people, staff, told, wire};
 use crate::rows::{Call, Ids, Row, Who};
 
 /// What does not exist in either clinic.
@@ -62,6 +62,7 @@ impl World {
         let colleague = staff::add(folder, &["--account", "colleague", "--role", "desk"]);
         staff::add(folder, &["--tenant", "2", "--account", "admin", "--role", "admin"]);
         pay::bind_open_ids(folder);
+        let notification = told::skipped(folder).to_string();
         let wechat = pay::simulator();
         let app = App::simulated(1);
         let mut settings = pay::settings(&wechat);
@@ -100,6 +101,7 @@ impl World {
             label,
             desk_booking: text(desk_booking),
             desk_patient: text(desk_patient),
+            notification,
             phone,
             code: no_code.clone(),
             leaver_code: no_code,
@@ -247,6 +249,7 @@ impl World {
             exception: nowhere(),
             patient: nowhere(),
             label: nowhere(),
+            notification: format!("1-{NOWHERE}-3"),
             desk_booking: nowhere(),
             desk_patient: nowhere(),
             ..ids.clone()

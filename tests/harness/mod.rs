@@ -16,5 +16,6 @@ pub mod random;
 pub mod shape;
 pub mod staff;
 pub mod store;
+pub mod told;
 pub mod town;
 pub mod wire;

@@ -68,6 +68,8 @@ impl Visitor<'_> for TextReader<'_> {
 enum Level {
     /// It is a parameter.
     Parameter,
+    /// It is a member of an object that is a parameter.
+    Own,
     /// It is an element of an array that is a parameter.
     Element,
     /// It is a member of an object that is such an element.
@@ -79,14 +81,15 @@ impl Level {
     fn inside(self) -> Inside {
         match self {
             Self::Parameter => Inside::PARAMETER,
-            Self::Element => Inside::ELEMENT,
+            Self::Own | Self::Element => Inside::ELEMENT,
             Self::Member => Inside::MEMBER,
         }
     }
 }
 
-/// Appends a value of the JSON to the buffer. The elements of a parameter that is an array are kept, with the members of
-/// those that are objects; whatever else lies inside objects and arrays is passed over, as deep as is allowed.
+/// Appends a value of the JSON to the buffer. The members of a parameter that is an object are kept, and the elements of
+/// one that is an array, with the members of those that are objects; whatever else lies inside objects and arrays is passed
+/// over, as deep as is allowed.
 struct ValueReader<'p>(&'p mut Params, Level);
 
 impl ValueReader<'_> {
@@ -152,7 +155,17 @@ impl<'de> Visitor<'de> for ValueReader<'_> {
                     self.0.lists.add(Entry { name, value, kind });
                 }
             }
-            Level::Parameter | Level::Member => {
+            Level::Parameter => {
+                let object = self.0.lists.begin();
+                while let Some(name) = map.next_key_seed(TextReader(self.0))? {
+                    let (value, kind) = map.next_value_seed(ValueReader(self.0, Level::Own))?;
+                    self.0.lists.add(Entry { name, value, kind });
+                }
+                self.0.lists.end_element(0..0, Kind::Nested);
+                let kind = self.0.lists.end(&object).map_or(Kind::Nested, Kind::Object);
+                return Ok(self.wordless(kind));
+            }
+            Level::Own | Level::Member => {
                 let inside = self.1.inside();
                 while map.next_key_seed(inside)?.is_some() {
                     map.next_value_seed(inside)?;
@@ -174,7 +187,7 @@ impl<'de> Visitor<'de> for ValueReader<'_> {
                 let kind = self.0.lists.end(&list).map_or(Kind::Nested, Kind::List);
                 Ok(self.wordless(kind))
             }
-            Level::Element | Level::Member => {
+            Level::Own | Level::Element | Level::Member => {
                 while sequence.next_element_seed(self.1.inside())?.is_some() {}
                 Ok(self.wordless(Kind::Nested))
             }

@@ -1,4 +1,5 @@
-//! Parameters that are arrays: their elements, with the members of those that are objects.
+//! Parameters that are arrays: their elements, with the members of those that are objects. And parameters that are objects
+//! themselves.
 
 use std::fmt;
 use std::ops::Range;
@@ -6,7 +7,7 @@ use std::ops::Range;
 use super::{Entry, Kind, Param, Params};
 use crate::http::error::ApiError;
 
-/// The greatest number of values in all arrays of a request, the members of objects counted one by one. An array that
+/// The greatest number of values in all arrays and objects of a request, the members of objects counted one by one. One that
 /// goes beyond it is passed over, and is malformed to whoever asks for it.
 const MAX_VALUES: usize = 1_024;
 
@@ -91,6 +92,31 @@ impl Params {
     }
 }
 
+impl Params {
+    /// The members of a parameter that is an object and may be absent, each with its name, in the order of the request;
+    /// those that are `null` or `""` are left out. `label` is the name of each as the patient reads it.
+    ///
+    /// # Errors
+    /// 0001 when it is no object, or one with more than is read.
+    pub fn object(
+        &self,
+        name: &str,
+        label: &'static str,
+    ) -> Result<Option<Vec<(&str, Param<'_>)>>, ApiError> {
+        let Some(param) = self.optional(name, label) else { return Ok(None) };
+        let Kind::Object(place) = param.kind else { return Err(param.malformed()) };
+        let whole = self.lists.elements.get(place.first).ok_or_else(|| param.malformed())?;
+        // The last entry is the object itself.
+        let members = &self.lists.entries[whole.start..whole.end.saturating_sub(1)];
+        let given = members.iter().filter(|entry| entry.kind != Kind::Absent);
+        let named = given.map(|entry| {
+            let param = Param { label, text: &self.text[entry.value.clone()], kind: entry.kind };
+            (&self.text[entry.name.clone()], param)
+        });
+        Ok(Some(named.collect()))
+    }
+}
+
 impl<'a> Element<'a> {
     /// A member of an element that is an object; `None` when it has no such member, or is no object.
     pub fn member(self, name: &str, label: &'static str) -> Option<Param<'a>> {
@@ -137,6 +163,37 @@ mod tests {
         assert_eq!(ids(mixed), Some(["1", "2", "3", "4"].map(str::to_owned).to_vec()));
         assert_eq!(ids(r#"{"list": []}"#), Some(Vec::new()));
         assert_eq!(ids(r#"{"list": [1], "list": [2, 3]}"#), Some(["2", "3"].map(str::to_owned).to_vec()));
+    }
+
+    /// Names with their values, where these are texts.
+    type Texts = Vec<(String, Option<String>)>;
+
+    fn members(json: &str) -> Result<Option<Texts>, ApiError> {
+        let params = params(json);
+        let text = |param: Param<'_>| param.text().ok().map(str::to_owned);
+        let members = params.object("object", "对象")?;
+        Ok(members.map(|all| all.into_iter().map(|(name, param)| (name.to_owned(), text(param))).collect()))
+    }
+
+    /// Seen to fail when the object itself was taken for one of its members.
+    #[test]
+    fn the_members_of_an_object_are_read_in_order() {
+        let json = r#"{"list": [{"a": 1}], "object": {" b ": " 2 ", "a": 1, "c": "", "d": null, "e": {"x": 1}, "a": "3"}, "z": {"y": 1}}"#;
+        let member = |name: &str, text: Option<&str>| (name.to_owned(), text.map(str::to_owned));
+        let expected =
+            vec![member("b", Some("2")), member("a", Some("1")), member("e", None), member("a", Some("3"))];
+        assert_eq!(members(json).expect("an object"), Some(expected));
+        assert_eq!(members(r#"{"object": {}}"#).expect("an object"), Some(Vec::new()));
+        assert_eq!(members(r#"{"object": null}"#).expect("absent"), None);
+        assert_eq!(params(json).list("list", "列表").expect("a list").map(|list| list.len()), Some(1));
+        let many: Vec<_> = (0..=MAX_VALUES).map(|n| format!(r#""{n}": 1"#)).collect();
+        let endless = format!(r#"{{"object": {{{}}}}}"#, many.join(","));
+        for json in [r#"{"object": [1]}"#, r#"{"object": "{}"}"#, r#"{"object": 1}"#, &endless] {
+            let error = members(json).expect_err("refused");
+            assert_eq!(error.code().row().status, "0001", "{json:.40}");
+        }
+        assert!(params(r#"{"object": {}}"#).list("object", "列表").is_err());
+        assert!(params(r#"{"object": {}}"#).required("object", "对象").expect("there").text().is_err());
     }
 
     #[test]

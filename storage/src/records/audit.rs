@@ -163,11 +163,15 @@ pub enum Action {
     WechatAuthFileUploaded = 45,
     /// Changed how WeChat's messages to the server are signed.
     WechatCallbackChanged = 46,
+    /// Had a patient told something.
+    PatientNotified = 47,
+    /// Had a notification to a patient sent again.
+    NotificationResent = 48,
 }
 
 impl Action {
     /// Every action, by ascending number.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 48] = [
         Self::Login,
         Self::LoginFailed,
         Self::Logout,
@@ -214,6 +218,8 @@ impl Action {
         Self::WechatTemplateChanged,
         Self::WechatAuthFileUploaded,
         Self::WechatCallbackChanged,
+        Self::PatientNotified,
+        Self::NotificationResent,
     ];
 
     /// The action as it stands in stored rows.
@@ -281,6 +287,8 @@ impl Action {
             Self::WechatTemplateChanged => "wechat_template_changed",
             Self::WechatAuthFileUploaded => "wechat_auth_file_uploaded",
             Self::WechatCallbackChanged => "wechat_callback_changed",
+            Self::PatientNotified => "patient_notified",
+            Self::NotificationResent => "notification_resent",
         }
     }
 
@@ -313,9 +321,12 @@ impl Action {
             | Self::WechatTemplateChanged
             | Self::WechatAuthFileUploaded
             | Self::WechatCallbackChanged => ObjectKind::Nothing,
-            Self::PatientRead | Self::PatientAdded | Self::PatientChanged | Self::BanLifted => {
-                ObjectKind::Patient
-            }
+            Self::PatientRead
+            | Self::PatientAdded
+            | Self::PatientChanged
+            | Self::BanLifted
+            | Self::PatientNotified
+            | Self::NotificationResent => ObjectKind::Patient,
             Self::LabelSaved | Self::LabelDeleted => ObjectKind::Label,
             Self::DepartmentSaved => ObjectKind::Department,
             Self::DoctorSaved => ObjectKind::Doctor,
