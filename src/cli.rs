@@ -64,7 +64,7 @@ pub enum Command {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 #[command(after_help = "Examples:\n  pati-service serve\n  pati-service serve --demo")]
 pub struct Serve {
-    /// Serve a demo clinic, in a data folder of its own
+    /// Serve a demo clinic, in a data folder of its own and with a simulated WeChat
     #[arg(long)]
     pub demo: bool,
 }

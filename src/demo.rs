@@ -1,7 +1,12 @@
 //! The clinic of `serve --demo`: invented people, real rules. It is loaded through the same import
-//! as any other clinic.
+//! as any other clinic, and has a WeChat of its own ([`wechat`]).
 
 mod invented;
+pub mod wechat;
+
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::path::Path;
 
 use domain::{Date, DepartmentId, DoctorId, Period, ScheduleId, TenantId};
 use storage::keys::SchedulePlace;
@@ -15,6 +20,7 @@ use crate::progress::LongWork;
 use crate::tenants;
 
 use invented::{DEPARTMENTS, DOCTORS, Department, Doctor};
+use wechat::DemoWechat;
 
 /// Schedules are there from today on for so many days, today included.
 pub const DAYS: i32 = 14;
@@ -41,6 +47,26 @@ pub fn clinic(tenant: TenantId, today: Date) -> ClinicFile {
         doctors: DOCTORS.iter().map(doctor).collect(),
         schedules: (0..DAYS).flat_map(|days| schedules_of(today.saturating_add_days(days))).collect(),
     }
+}
+
+/// Tells on the console what runs where, and what can be done with it.
+pub fn announce(folder: &Path, address: SocketAddr, wechat: &DemoWechat) {
+    let (folder, phone) = (folder.display(), wechat.page());
+    let text = format!(
+        "\n\
+         The demo clinic is served. Its people are invented, and so is its WeChat: no money moves, no message leaves\n\
+         this machine. Its data lies in {folder}, and what is booked stays there.\n\
+         \n  \
+           http://{address}/docs/   all calls of the API, to be tried out\n  \
+           {phone}        a patient's phone: pays or refuses, and shows texts and messages\n\
+         \n\
+         What to do next: README, \"A walk\" books a slot, \"See it pay\" pays for one. SMS codes are printed here, too.\n\
+         There is no staff account. To see the clinic's side, stop the server (Ctrl-C), add one and start it again:\n\
+         \n  \
+           PATI_STORAGE__PATH={folder} pati-service staff add --account boss --role admin\n"
+    );
+    // Whoever does not look at the console misses nothing else.
+    let _ = writeln!(io::stdout().lock(), "{text}");
 }
 
 /// Adds what is missing of the demo clinic and leaves everything else as it has become: a schedule

@@ -25,6 +25,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{App, Draining, Limits};
 use crate::demo;
+use crate::demo::wechat::{DemoWechat, DemoWechatError};
 use crate::http::limits::SlowedAttempts;
 use crate::import::ImportError;
 use crate::metrics::Metrics;
@@ -102,6 +103,9 @@ pub enum ServeError {
     /// The demo clinic cannot be loaded.
     #[error(transparent)]
     Demo(#[from] ImportError),
+    /// The demo has no WeChat.
+    #[error(transparent)]
+    DemoWechat(#[from] DemoWechatError),
     /// The schedules cannot be read.
     #[error("the schedules cannot be read: {0}; `pati-service verify` tells whether the data is damaged")]
     Read(#[from] ReadError),
@@ -197,6 +201,8 @@ pub fn serve(settings: &Settings, clinic: Clinic) -> Result<(), ServeError> {
     let mut settings = settings.clone();
     if clinic == Clinic::Demo {
         settings.storage.path = demo_path(&settings.storage.path);
+        // Its own WeChat calls it on this machine, where no certificate is for.
+        (settings.server.tls_cert, settings.server.tls_key) = (None, None);
     }
     let certificate = Certificate::of(&settings.server)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -207,12 +213,17 @@ pub fn serve(settings: &Settings, clinic: Clinic) -> Result<(), ServeError> {
     work.finish();
     let tenant = settings.clinic.default_tenant;
     tenants::ensure_default(&storage, tenant)?;
-    if clinic == Clinic::Demo {
-        demo::load(&storage, tenant, settings.zone().date_of(clock.now()), &work)?;
-    }
+    let wechat = match clinic {
+        Clinic::Own => None,
+        Clinic::Demo => {
+            demo::load(&storage, tenant, settings.zone().date_of(clock.now()), &work)?;
+            Some(DemoWechat::start(&mut settings, &storage, tenant)?)
+        }
+    };
     work.finish();
     let prepared = Prepared::new(&settings, storage.clone(), clock, metrics)?;
-    actix_web::rt::System::new().block_on(run(&settings, prepared, certificate))?;
+    actix_web::rt::System::new().block_on(run(&settings, prepared, certificate, wechat.as_ref()))?;
+    drop(wechat);
     storage.close()?;
     tracing::info!("stopped");
     Ok(())
@@ -444,6 +455,7 @@ async fn run(
     settings: &Settings,
     prepared: Prepared,
     certificate: Option<Arc<Certificate>>,
+    demo: Option<&DemoWechat>,
 ) -> Result<(), ServeError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -465,9 +477,13 @@ async fn run(
     clock_actor.start();
     listening::permit_many_files();
     let connections = listening::watched_connections(settings);
-    let public =
+    let (public, address) =
         listening::listen_public(settings, &app, &edge, Arc::clone(&connections), certificate.as_ref())?;
     let admin = listening::listen_admin(settings, &app, &edge)?;
+    if let (Some(wechat), Some(address)) = (demo, address) {
+        wechat.server_listens_on(address);
+        demo::announce(&settings.storage.path, address, wechat);
+    }
     let handles = [public.handle(), admin.handle()];
     let admin = tokio::task::spawn_local(admin);
     let asking = tokio::task::spawn_local(pay::work::run(app.clone()));

@@ -52,6 +52,8 @@ pub struct Settings {
     pub h5: H5,
     /// `[oss]`
     pub oss: Oss,
+    /// `[demo]`
+    pub demo: Demo,
 }
 
 /// `[server]`: where the server listens and how.
@@ -380,6 +382,22 @@ impl Default for Oss {
             access_key_secret: None,
             max_bytes: 5 * 1024 * 1024,
         }
+    }
+}
+
+/// `[demo]`: what only `serve --demo` reads.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Demo {
+    /// The port of this machine on which the simulated WeChat answers; 0 takes a free one. It is not to be reached from
+    /// elsewhere, since it pays without money.
+    #[serde(deserialize_with = "between::<_, _, 0, 65_535>")]
+    pub simulator_port: u16,
+}
+
+impl Default for Demo {
+    fn default() -> Self {
+        Self { simulator_port: 8090 }
     }
 }
 

@@ -19,6 +19,8 @@ pub struct App {
     pub templates: Vec<Template>,
     /// The people whose openids exist.
     pub people: Vec<Person>,
+    /// 自定义菜单, as it is shown on the page.
+    pub menu: Vec<MenuEntry>,
 }
 
 impl App {
@@ -36,8 +38,18 @@ impl App {
                 Person::follower(&format!("oSIM{number:04}-patient-00000000001")),
                 Person::follower(&format!("oSIM{number:04}-patient-00000000002")),
             ],
+            menu: Vec::new(),
         }
     }
+}
+
+/// An entry of an account's menu.
+#[derive(Clone, Debug)]
+pub struct MenuEntry {
+    /// What is read.
+    pub label: String,
+    /// Where it leads.
+    pub url: String,
 }
 
 /// Where the account's events go (服务器配置).
@@ -121,7 +133,54 @@ impl Template {
         Self { template_id: template_id.to_owned(), title: title.to_owned(), content, example }
     }
 
-    /// What a clinic's account has: booked, cancelled, registered.
+    /// What the account of an ophthalmic clinic has: one for each of the seven types of message that the server sends, in
+    /// their order from 0 (取镜通知) to 6 (加工订单进度).
+    #[must_use]
+    pub fn of_a_clinic() -> Vec<Self> {
+        let visit = |doctor: &'static str| {
+            [
+                ("就诊人", "name1", "张三"),
+                ("就诊科室", "thing2", "眼科"),
+                ("就诊医生", doctor, "李四"),
+                ("就诊时间", "time4", "2026-12-01 08:30"),
+            ]
+        };
+        vec![
+            Self::new(
+                "SIMULATED-glasses-0000000000000000000000001",
+                "取镜通知",
+                &[
+                    ("姓名", "name1", "张三"),
+                    ("取镜地点", "thing2", "一楼东"),
+                    ("取镜时间", "time3", "2026-12-01 08:30"),
+                ],
+            ),
+            Self::new("SIMULATED-booked-00000000000000000000000001", "预约挂号成功通知", &visit("thing3")),
+            Self::new("SIMULATED-cancelled-00000000000000000000001", "预约挂号取消通知", &visit("thing3")),
+            Self::new("SIMULATED-registered-0000000000000000000001", "挂号成功通知", &visit("thing3")),
+            Self::new("SIMULATED-followup-000000000000000000000001", "复诊提醒", &visit("thing3")),
+            Self::new(
+                "SIMULATED-answered-000000000000000000000001",
+                "医生回复通知",
+                &[
+                    ("医生", "thing1", "李四"),
+                    ("回复内容", "thing2", "请按时用药"),
+                    ("回复时间", "time3", "2026-12-01 08:30"),
+                ],
+            ),
+            Self::new(
+                "SIMULATED-progress-000000000000000000000001",
+                "加工订单进度通知",
+                &[
+                    ("订单编号", "character_string1", "A0001"),
+                    ("当前进度", "thing2", "镜片加工中"),
+                    ("更新时间", "time3", "2026-12-01 08:30"),
+                ],
+            ),
+        ]
+    }
+
+    /// What a small account has: booked, cancelled, registered.
     #[must_use]
     pub fn simulated() -> Vec<Self> {
         let visit = [

@@ -50,7 +50,7 @@ fn target(method: &str, path: &str) -> Target {
         ["v3", "refund", "domestic", "refunds", _] => pay("GET", Endpoint::RefundQuery),
         ["v3", "certificates"] => pay("GET", Endpoint::Certificates),
         ["sms"] => Target::Endpoint(Endpoint::Sms),
-        ["" | "pay" | "refuse" | "follow"] => Target::Page,
+        ["" | "pay" | "refuse" | "follow" | "visit"] | ["h5", ..] => Target::Page,
         _ => Target::Nowhere,
     }
 }

@@ -4,6 +4,7 @@
 //! <https://pay.weixin.qq.com/doc/v3/merchant/4013053249> (of replies); statuses and messages as probed in 2026-09.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use aws_lc_rs::error::Unspecified;
@@ -18,6 +19,7 @@ use crate::orders::Order;
 use crate::refunds::Refund;
 use crate::scripts::{Answer, Endpoint};
 use crate::signatures;
+use crate::simulator::StartError;
 use crate::world::World;
 
 const SKEW_SECS: i64 = 300;
@@ -45,12 +47,34 @@ struct Certificate {
 }
 
 impl MerchantState {
+    /// The merchant, and the keys that it and WeChat sign with.
+    ///
     /// # Errors
     /// When the machine gives no randomness.
     pub(crate) fn new(merchant: Merchant, now: Timestamp) -> Result<Self, Unspecified> {
+        let key = Key::named(&format!("merchant {}", merchant.mch_id))?;
+        Self::with(merchant, key, Key::named("wechat pay public key")?, now)
+    }
+
+    /// The same with keys that are kept in a folder.
+    ///
+    /// # Errors
+    /// When the folder cannot be used.
+    pub(crate) fn kept_in(folder: &Path, merchant: Merchant, now: Timestamp) -> Result<Self, StartError> {
+        let key = Key::kept_in(&folder.join(format!("simulator-merchant-{}.pem", merchant.mch_id)))?;
+        let wechat = Key::kept_in(&folder.join("simulator-wechat-pay.pem"))?;
+        Ok(Self::with(merchant, key, wechat, now)?)
+    }
+
+    fn with(
+        merchant: Merchant,
+        key: Arc<Key>,
+        wechat: Arc<Key>,
+        now: Timestamp,
+    ) -> Result<Self, Unspecified> {
         let mut state = Self {
-            key: Key::named(&format!("merchant {}", merchant.mch_id))?,
-            wechat: Key::named("wechat pay public key")?,
+            key,
+            wechat,
             merchant,
             certificates: Vec::new(),
             nonces: BTreeMap::new(),

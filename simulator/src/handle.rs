@@ -130,7 +130,7 @@ impl Simulator {
 
     /// Whoever opens the authorisation page from now on is this person.
     pub fn visit_as(&self, app_id: &str, open_id: &str) {
-        self.world(|world| world.apps.get_mut(app_id).map(|app| app.visitor = Some(open_id.to_owned())));
+        self.world(|world| world.visit(app_id, open_id));
     }
 
     /// A code for this person, as the redirect of the authorisation page brings it; none when the person is not known.

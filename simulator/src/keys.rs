@@ -1,8 +1,13 @@
 //! RSA keys made at start, and the certificates over them.
 //!
-//! A key takes a moment to make, so that the keys of one process are made once and known by name.
+//! A key takes a moment to make, so that the keys of one process are made once and known by name. A demo keeps its keys
+//! in files, because what was entered at the server has to be right after a restart, too.
 
 use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
@@ -36,13 +41,45 @@ impl Key {
         if let Some(key) = keys.get(name) {
             return Ok(Arc::clone(key));
         }
-        let pair = RsaKeyPair::generate(KeySize::Rsa2048)?;
+        let key = Arc::new(Self::of(RsaKeyPair::generate(KeySize::Rsa2048)?)?);
+        keys.insert(name.to_owned(), Arc::clone(&key));
+        Ok(key)
+    }
+
+    /// The key in this file, which only its owner may read. Where there is none, the file is made.
+    ///
+    /// # Errors
+    /// The file cannot be read or written or holds no key, or the machine gives no randomness.
+    pub(crate) fn kept_in(file: &Path) -> io::Result<Arc<Self>> {
+        let no_key = || io::Error::new(io::ErrorKind::InvalidData, format!("{}: is no key", file.display()));
+        match fs::read_to_string(file) {
+            Ok(text) => {
+                let lines: String = text.lines().filter(|line| !line.starts_with("-----")).collect();
+                let der = STANDARD.decode(lines).map_err(|_| no_key())?;
+                let pair = RsaKeyPair::from_pkcs8(&der).map_err(|_| no_key())?;
+                Ok(Arc::new(Self::of(pair).map_err(|_| no_key())?))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let no_randomness = |_| io::Error::other("the machine gives no randomness");
+                let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(no_randomness)?;
+                let key = Self::of(pair).map_err(no_randomness)?;
+                let begun = file.with_extension("new");
+                let mut options = OpenOptions::new();
+                let mut written = options.write(true).create(true).truncate(true).mode(0o600).open(&begun)?;
+                written.write_all(key.private_pem().as_bytes())?;
+                written.sync_all()?;
+                fs::rename(&begun, file)?;
+                Ok(Arc::new(key))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn of(pair: RsaKeyPair) -> Result<Self, Unspecified> {
         let public: PublicKeyX509Der<'_> = pair.public_key().as_der()?;
         let private: Pkcs8V1Der<'_> = pair.as_der()?;
         let (public, private) = (public.as_ref().to_vec(), private.as_ref().to_vec());
-        let key = Arc::new(Self { pair, public, private });
-        keys.insert(name.to_owned(), Arc::clone(&key));
-        Ok(key)
+        Ok(Self { pair, public, private })
     }
 
     /// The signature over `text` (PKCS#1 v1.5, SHA-256) in base64.

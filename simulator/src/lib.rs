@@ -27,8 +27,8 @@
 //! ```
 //!
 //! This crate must not know the server: it depends on no other crate of the workspace, and checks the server's signatures with
-//! its own code, so that a mistake in one of the two is seen. Its keys are made at start and worth nothing elsewhere. It
-//! must never listen beyond this machine: whoever reaches it can pay without money.
+//! its own code, so that a mistake in one of the two is seen. Its keys are made at start, or at the first one of a demo,
+//! and worth nothing elsewhere. It must never listen beyond this machine: whoever reaches it can pay without money.
 
 mod accounts;
 mod aliyun;
@@ -39,6 +39,7 @@ mod door;
 mod gateway;
 mod handle;
 mod http;
+mod kept;
 mod keys;
 mod mp;
 mod notices;
@@ -55,7 +56,9 @@ mod sms;
 mod templates;
 mod world;
 
-pub use accounts::{App, Callback, CallbackMode, Merchant, MerchantFiles, PayMode, Person, Template};
+pub use accounts::{
+    App, Callback, CallbackMode, MenuEntry, Merchant, MerchantFiles, PayMode, Person, Template,
+};
 pub use aliyun::SmsAccount;
 pub use clock::{Clock, Hand};
 pub use mp::PageSignature;
@@ -66,6 +69,6 @@ pub use refunds::{Refund, RefundStatus};
 pub use scripts::{Answer, Endpoint};
 pub use signatures::Refused;
 pub use simulator::{Deliveries, Options, Simulator, StartError};
-pub use sms::SmsMessage;
+pub use sms::{SmsMessage, Texts};
 pub use templates::SentMessage;
 pub use world::Received;

@@ -54,6 +54,16 @@ impl World {
         Reply::redirect(302, &return_address(back, &code, &state))
     }
 
+    /// From now on this person holds the phone. False when there is no such person.
+    pub(crate) fn visit(&mut self, app_id: &str, open_id: &str) -> bool {
+        let Some(app) = self.apps.get_mut(app_id) else { return false };
+        let known = app.app.people.iter().any(|person| person.open_id == open_id);
+        if known {
+            app.visitor = Some(open_id.to_owned());
+        }
+        known
+    }
+
     /// A code for this person, as the browser brings it to the server.
     pub(crate) fn new_code(
         &mut self,

@@ -3,6 +3,7 @@
 //! Source: the JSAPI pages at <https://pay.weixin.qq.com/doc/v3/merchant/>.
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::clock::beijing;
@@ -15,7 +16,7 @@ const PREPAY_LIFE: SignedDuration = SignedDuration::from_secs(7200);
 const SHORTEST: SignedDuration = SignedDuration::from_secs(60);
 
 /// `trade_state`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub enum TradeState {
     /// `NOTPAY` 未支付
     NotPay,
@@ -47,7 +48,7 @@ impl TradeState {
 }
 
 /// An order as WeChat Pay knows it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Order {
     /// Whose.
     pub mch_id: String,

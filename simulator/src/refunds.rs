@@ -3,6 +3,7 @@
 //! Source: the refund pages at <https://pay.weixin.qq.com/doc/v3/merchant/>.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::clock::beijing;
@@ -12,7 +13,7 @@ use crate::orders::{TradeState, is_notify_url};
 use crate::world::World;
 
 /// `status` and, in notices, `refund_status`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub enum RefundStatus {
     /// `PROCESSING` 退款处理中
     Processing,
@@ -38,7 +39,7 @@ impl RefundStatus {
 }
 
 /// A refund as WeChat Pay knows it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Refund {
     /// Whose.
     pub mch_id: String,
@@ -239,6 +240,7 @@ impl World {
         (refund.status, refund.finished) = (end, Some(now));
         let refund = refund.clone();
         self.notify_of_refund(&refund, now);
+        self.keep();
         true
     }
 }

@@ -1,7 +1,8 @@
 //! Starting and stopping.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -20,10 +21,12 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::door;
 use crate::gateway::MerchantState;
+use crate::kept::Kept;
 use crate::mp::AppState;
 use crate::oss::{Bucket, OssState};
 use crate::outbox::Outbox;
 use crate::scripts::Scripts;
+use crate::sms::Texts;
 use crate::world::{Shared, World};
 
 /// The pictures of an object store included.
@@ -62,6 +65,11 @@ pub struct Options {
     pub patience: Duration,
     /// How long a refund is processed, by the clock.
     pub refunds_take: SignedDuration,
+    /// A folder in which the merchants' keys and WeChat's, orders and refunds stay from one start to the next; without one
+    /// everything is new in each process. For [`crate::PayMode::PublicKey`].
+    pub kept_in: Option<PathBuf>,
+    /// Who is told of short messages as they are accepted.
+    pub texts: Option<Texts>,
 }
 
 impl Default for Options {
@@ -78,6 +86,8 @@ impl Default for Options {
             deliveries: Deliveries::WhenDue,
             patience: Duration::from_secs(5),
             refunds_take: SignedDuration::from_secs(2),
+            kept_in: None,
+            texts: None,
         }
     }
 }
@@ -85,9 +95,12 @@ impl Default for Options {
 /// Why a simulator did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The port is taken, or no thread can be had.
+    /// The port is taken.
     #[error("cannot listen: {0}")]
-    Listen(#[from] std::io::Error),
+    Listen(std::io::Error),
+    /// No thread can be had, or the keys' folder cannot be used.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
     /// The machine gives no randomness for keys.
     #[error("cannot make keys")]
     Keys,
@@ -117,7 +130,7 @@ impl Simulator {
     /// # Errors
     /// When the port is taken, or keys or the client cannot be made.
     pub fn start(options: Options) -> Result<Self, StartError> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).map_err(StartError::Listen)?;
         let address = listener.local_addr()?;
         let client = reqwest::Client::builder()
             .timeout(options.patience)
@@ -188,19 +201,27 @@ impl std::fmt::Debug for Simulator {
     }
 }
 
-fn world(options: Options) -> Result<World, Unspecified> {
+fn world(options: Options) -> Result<World, StartError> {
     let now = options.clock.now();
+    let state = |merchant: Merchant| match &options.kept_in {
+        Some(folder) => MerchantState::kept_in(folder, merchant, now),
+        None => Ok(MerchantState::new(merchant, now)?),
+    };
     let apps = options.apps.into_iter().map(|app| (app.app_id.clone(), AppState::new(app)));
     let merchants = options.merchants.into_iter();
+    let mut merchants: BTreeMap<_, _> = merchants
+        .map(|merchant| Ok((merchant.mch_id.clone(), state(merchant)?)))
+        .collect::<Result<_, StartError>>()?;
+    let kept = options.kept_in.as_ref().map(|folder| Kept::restore(folder, &mut merchants));
     Ok(World {
         apps: apps.collect(),
-        merchants: merchants
-            .map(|merchant| Ok((merchant.mch_id.clone(), MerchantState::new(merchant, now)?)))
-            .collect::<Result<_, Unspecified>>()?,
+        merchants,
+        kept,
         outbox: Outbox::default(),
         sms: Vec::new(),
         sms_service: SmsState::of(options.sms_accounts),
         oss: OssState { buckets: options.buckets, ..OssState::default() },
+        texts: options.texts,
         scripts: Scripts::default(),
         received: VecDeque::new(),
         chance: Chance::seeded(options.seed),

@@ -1,6 +1,8 @@
 //! The webhook that sends short messages: it keeps what it is asked to send.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -26,6 +28,23 @@ pub struct SmsMessage {
     pub params: BTreeMap<String, String>,
 }
 
+/// Who is told of short messages as they are accepted.
+#[derive(Clone)]
+pub struct Texts(Arc<dyn Fn(&SmsMessage) + Send + Sync>);
+
+impl Texts {
+    /// Tells `of` each message. It is called while nothing else is answered, so it must not wait.
+    pub fn new(of: impl Fn(&SmsMessage) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(of))
+    }
+}
+
+impl fmt::Debug for Texts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Texts")
+    }
+}
+
 #[derive(Deserialize)]
 struct Posted {
     #[serde(rename = "tenantId")]
@@ -45,7 +64,11 @@ impl World {
         }
         match serde_json::from_slice::<Posted>(&call.body) {
             Ok(Posted { tenant_id, phone, template, code, params }) => {
-                self.sms.push(SmsMessage { at: call.now, tenant_id, phone, template, code, params });
+                let message = SmsMessage { at: call.now, tenant_id, phone, template, code, params };
+                if let Some(Texts(tell)) = &self.texts {
+                    tell(&message);
+                }
+                self.sms.push(message);
                 Reply::json(200, &json!({}))
             }
             Err(error) => Reply::json(400, &json!({ "error": error.to_string() })),

@@ -11,12 +11,13 @@ use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::gateway::MerchantState;
 use crate::http::{Call, Reply};
+use crate::kept::Kept;
 use crate::mp::{AppState, Errcode};
 use crate::oss::OssState;
 use crate::outbox::Outbox;
 use crate::refunds::RefundStatus;
 use crate::scripts::{Answer, Endpoint, Scripts};
-use crate::sms::SmsMessage;
+use crate::sms::{SmsMessage, Texts};
 
 /// How many calls are remembered; older ones are forgotten.
 const REMEMBERED: usize = 10_000;
@@ -47,10 +48,12 @@ pub struct Received {
 pub(crate) struct World {
     pub(crate) apps: BTreeMap<String, AppState>,
     pub(crate) merchants: BTreeMap<String, MerchantState>,
+    pub(crate) kept: Option<Kept>,
     pub(crate) outbox: Outbox,
     pub(crate) sms: Vec<SmsMessage>,
     pub(crate) sms_service: SmsState,
     pub(crate) oss: OssState,
+    pub(crate) texts: Option<Texts>,
     pub(crate) scripts: Scripts,
     pub(crate) received: VecDeque<Received>,
     pub(crate) chance: Chance,
@@ -85,7 +88,18 @@ impl World {
             | Endpoint::PayClose
             | Endpoint::Refund
             | Endpoint::RefundQuery
-            | Endpoint::Certificates => self.pay(endpoint, call, twist),
+            | Endpoint::Certificates => {
+                let reply = self.pay(endpoint, call, twist);
+                self.keep();
+                reply
+            }
+        }
+    }
+
+    /// Keeps what has become of orders and refunds, where it is kept.
+    pub(crate) fn keep(&mut self) {
+        if let Some(kept) = &mut self.kept {
+            kept.save(&self.merchants);
         }
     }
 

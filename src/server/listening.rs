@@ -1,5 +1,6 @@
 //! The two addresses that are listened on: for patients and staff, and for the administrator; and how listening ends.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -65,14 +66,14 @@ pub(super) fn watched_connections(settings: &Settings) -> Arc<Connections> {
     Arc::new(Connections::new(keep_alive(settings) + request_within(settings)))
 }
 
-/// Listens for patients and staff.
+/// Listens for patients and staff; where it does, too.
 pub(super) fn listen_public(
     settings: &Settings,
     app: &web::Data<App>,
     edge: &Edge,
     connections: Arc<Connections>,
     certificate: Option<&Arc<Certificate>>,
-) -> Result<Server, ServeError> {
+) -> Result<(Server, Option<SocketAddr>), ServeError> {
     let (app, edge) = (app.clone(), edge.clone());
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = if settings.server.workers == 0 { cores } else { settings.server.workers };
@@ -108,7 +109,8 @@ pub(super) fn listen_public(
     for address in server.addrs() {
         tracing::info!(%address, workers, tls = certificate.is_some(), "listening");
     }
-    Ok(server.run())
+    let listens_on = server.addrs().first().copied();
+    Ok((server.run(), listens_on))
 }
 
 /// Listens for the administrator.

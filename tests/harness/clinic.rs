@@ -32,6 +32,7 @@ pub fn with_settings(mut command: Command, folder: &Folder) -> Command {
         .env("PATI_STORAGE__PATH", folder.store())
         .env("PATI_SERVER__BIND", "127.0.0.1:0")
         .env("PATI_SERVER__ADMIN_BIND", "127.0.0.1:0")
+        .env("PATI_DEMO__SIMULATOR_PORT", "0")
         .env("PATI_SMS__PER_PHONE_INTERVAL_SECONDS", "0")
         .env("PATI_SMS__PER_IP_PER_HOUR", "0")
         .env("PATI_SMS__PER_IP_PER_DAY", "0");

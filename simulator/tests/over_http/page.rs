@@ -48,3 +48,37 @@ async fn what_was_sent_to_patients_is_shown() {
     let page = shown(&bench).await;
     assert!(page.contains("13800000000") && page.contains("SMS register: 123456"), "{page}");
 }
+
+/// Planted and caught: the phone given to somebody whom the account does not know.
+#[actix_web::test]
+async fn whoever_holds_the_phone_is_sent_back_with_a_code() {
+    let bench = Bench::start();
+    let app = &bench.app;
+    let given = |person: &str| {
+        let form = format!("app={}&person={person}", app.app_id);
+        let request = bench.http.post(bench.url("/visit"));
+        request.header("Content-Type", "application/x-www-form-urlencoded").body(form).send()
+    };
+    assert_eq!(given("nobody").await.expect("an answer").status(), 409);
+    let second = &app.people[1].open_id;
+    assert_eq!(given(second).await.expect("an answer").status(), 303);
+    let page = shown(&bench).await;
+    assert_eq!(
+        (page.matches("Give them the phone").count(), page.matches("holds the phone</td>").count()),
+        (1, 1)
+    );
+
+    let back = url::form_urlencoded::byte_serialize(bench.url("/h5/me?a=1").as_bytes()).collect::<String>();
+    let address = format!(
+        "/connect/oauth2/authorize?appid={}&redirect_uri={back}&response_type=code&scope=snsapi_base&state=s1",
+        app.app_id
+    );
+    let sent = bench.http.get(bench.url(&address)).send().await.expect("an answer");
+    assert_eq!(sent.status(), 302);
+    let location = sent.headers()["location"].to_str().expect("text").to_owned();
+    let page = bench.http.get(&location).send().await.expect("an answer").text().await.expect("a page");
+    let (_, code) = location.split_once("code=").expect("a code");
+    let code = code.split('&').next().expect("a code");
+    assert!(page.contains("/h5/me") && page.contains(code) && page.contains("<td>s1</td>"), "{page}");
+    assert!(!page.contains("<script") && !page.contains("http-equiv"), "it stays as it is");
+}
