@@ -6,6 +6,7 @@ use actix_web::{rt, web};
 use actors::Clock;
 use domain::{Phone, TenantId, Timestamp};
 use storage::records::{CodePurpose, CodeRecord};
+use storage::sabotage::{self, Bug};
 use storage::{Blind, Commit, Key, Storage, Vault, Version, keys};
 
 use super::error::{ApiError, ErrorCode};
@@ -48,6 +49,9 @@ pub struct RightCode {
 impl RightCode {
     /// Makes `commit` use the code up. Of two that try to, one finds it changed and is refused.
     pub fn consume(&self, commit: &mut Commit) {
+        if sabotage::is_planted(Bug::KeepCode) {
+            return;
+        }
         commit.require_version(&self.key, self.version).delete(&self.key);
     }
 }
@@ -166,6 +170,9 @@ impl CodeRequest {
         let has_account = storage.contains(&account).map_err(ApiError::internal)?;
         let code = VerificationCode::random().map_err(ApiError::internal)?;
 
+        if sabotage::is_planted(Bug::LogPhone) {
+            tracing::info!(phone = phone.as_str(), "a code is asked for");
+        }
         let reservation =
             limits.reserve(phone, *network, |commit, now| codes.put(commit, phone, &code, now)).await?;
         let template = template(*purpose, has_account, &code);

@@ -107,7 +107,8 @@ impl Drop for Disk {
         if !std::thread::panicking() {
             privacy::check_files(&self.mounted);
         }
-        let umount = Command::new("umount").args(["--lazy", text(&self.mounted)]).stderr(Stdio::null()).status();
+        let umount =
+            Command::new("umount").args(["--lazy", text(&self.mounted)]).stderr(Stdio::null()).status();
         assert!(umount.is_ok_and(|status| status.success()) || std::thread::panicking(), "it is unmounted");
     }
 }
@@ -123,10 +124,6 @@ fn run(program: &str, arguments: &[&str]) {
 fn output(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output();
     let output = output.unwrap_or_else(|error| panic!("{program}: {error}"));
-    assert!(
-        output.status.success(),
-        "{program} {arguments:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
