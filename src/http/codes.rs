@@ -124,7 +124,9 @@ impl Codes<'_> {
 
 /// Judges a try whose code has this hash. Only [`Verdict::Wrong`] leaves a try to be counted.
 fn judge(record: &CodeRecord, hash: &Blind, now: Timestamp) -> Verdict {
-    if now >= record.expires_at {
+    // From a clock that was set back since: one that was wrong by a year makes no code that works for a year.
+    let is_from_ahead = record.expires_at.since(now) > 2 * LIFETIME;
+    if now >= record.expires_at || is_from_ahead {
         return Verdict::Refused(ErrorCode::CodeWrong);
     }
     if record.tries_left == 0 {

@@ -1,6 +1,7 @@
 //! A disk of its own for one data folder: ext4 in a file, which can lose its power, fill up or refuse to be written.
 
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{LazyLock, Mutex};
@@ -48,7 +49,7 @@ pub fn can_be_had(test: &str) -> bool {
 /// Says that a test was skipped, past the test runner, which would keep it to itself. With `CI=true` it fails instead.
 pub fn skipped(test: &str, why: &str) {
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{test} must not be skipped: {why}");
-    writeln!(std::io::stderr(), "SKIPPED {test}: {why}").expect("standard error is open");
+    writeln!(io::stderr(), "SKIPPED {test}: {why}").expect("standard error is open");
 }
 
 /// Mounted where the data folder is to be.
@@ -63,9 +64,9 @@ impl Disk {
         let disk = Self { image: folder.path().join("disk.img"), mounted: folder.store() };
         let size = format!("{megabytes}M");
         run("truncate", &["--size", &size, text(&disk.image)]);
-        // No blocks are set aside for root, which the server may be here.
-        run("mkfs.ext4", &["-q", "-F", "-m", "0", text(&disk.image)]);
-        std::fs::create_dir(&disk.mounted).expect("the folder is new");
+        // No blocks are set aside for root, which the server may be here; they are as large as on any disk.
+        run("mkfs.ext4", &["-q", "-F", "-m", "0", "-b", "4096", text(&disk.image)]);
+        fs::create_dir(&disk.mounted).expect("the folder is new");
         disk.mount();
         disk
     }
@@ -94,8 +95,35 @@ impl Disk {
         run("mount", &["-o", &options, text(&self.mounted)]);
     }
 
+    /// Uses the disk up but for so many bytes.
+    pub fn fill(&self, leave: u64) {
+        // What was removed is free only after it was written down.
+        run("sync", &["--file-system", text(&self.mounted)]);
+        let mut filler = File::create(self.filler()).expect("there is room for a name");
+        for size in [1024 * 1024, 4096] {
+            let zeros = vec![0; size];
+            // Another may take what was free a moment ago.
+            while self.free() >= leave + size as u64 {
+                match filler.write_all(&zeros).and_then(|()| filler.sync_data()) {
+                    Ok(()) => {}
+                    Err(error) if error.kind() == io::ErrorKind::StorageFull => break,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
+    }
+
+    /// Takes away what [`Disk::fill`] has put there.
+    pub fn make_room(&self) {
+        fs::remove_file(self.filler()).expect("it is there");
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.mounted.join("filler")
+    }
+
     /// The bytes that can still be written.
-    pub fn free(&self) -> u64 {
+    fn free(&self) -> u64 {
         let output = output("df", &["--output=avail", "-B1", text(&self.mounted)]);
         output.lines().last().and_then(|line| line.trim().parse().ok()).expect("df answers with a number")
     }

@@ -6,4 +6,6 @@ mod harness;
 
 #[expect(unreachable_pub, reason = "a module of a test crate")]
 mod disk;
+mod faked_clock;
+mod full_disk;
 mod power_cut;
