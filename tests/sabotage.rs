@@ -66,10 +66,27 @@ fn run(row: &Row, sabotage: &str) -> End {
 /// With the features of this test, so that nothing is built twice.
 const FEATURES: &str = if cfg!(feature = "faults") { "faults,sabotage" } else { "sabotage" };
 
+/// Only where the disk can lose its power: whatever else ends, the kernel still writes what it was given.
+const POWER_CUT: Row =
+    row(&[Bug::SkipSync], "faults", "power_cut::nothing_acknowledged_is_lost_when_the_power_fails");
+
+/// Without the bug it is run by itself, and takes its time.
+#[test]
+fn a_power_cut_notices_that_nothing_was_synced() {
+    if cfg!(feature = "faults") && std::env::var("CI").as_deref() == Ok("true") {
+        assert_eq!(run(&POWER_CUT, "skip_sync"), End::Failed, "skip_sync went unnoticed");
+        println!("skip_sync: noticed by {} of {}", POWER_CUT.test, POWER_CUT.file);
+    }
+}
+
 #[test]
 fn every_planted_bug_is_noticed() {
     for bug in Bug::ALL {
-        assert!(ROWS.iter().any(|row| row.planted == [*bug]), "nobody looks for {}", bug.name());
+        assert!(
+            ROWS.iter().chain([&POWER_CUT]).any(|row| row.planted == [*bug]),
+            "nobody looks for {}",
+            bug.name()
+        );
     }
     for row in &ROWS {
         let names: Vec<_> = row.planted.iter().map(|bug| bug.name()).collect();

@@ -31,6 +31,8 @@ named! {
     Bug {
         /// Success is answered, and then synced.
         AckBeforeSync = "ack_before_sync",
+        /// Success is answered without a sync.
+        SkipSync = "skip_sync",
         /// A booking does not require its slot to be absent.
         SkipSlotPrecondition = "skip_slot_precondition",
         /// Every request for a schedule gets an actor of its own.
