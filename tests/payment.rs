@@ -171,7 +171,8 @@ async fn a_booking_is_paid_in_the_page_and_registered_by_the_notice() -> io::Res
     world.wechat.pay_in_page(&payment).expect("paid");
     let begun = Instant::now();
     let delivered = world.wechat.deliver_due().await;
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    // WeChat waits five seconds for an answer.
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     assert_eq!((delivered.len(), delivered[0].status), (1, Some(204)), "{delivered:?}");
 
     assert_eq!(world.status().await?, (2, 2));

@@ -570,11 +570,7 @@ async fn a_file_that_is_too_large_is_not_read_to_its_end() -> io::Result<()> {
 #[tokio::test]
 async fn a_client_may_take_its_time_for_a_picture() -> io::Result<()> {
     const PATIENCE: Duration = Duration::from_secs(60);
-    let (_folder, clinic) = open(&[
-        ("PATI_OSS__MAX_BYTES", "20000000"),
-        ("PATI_SERVER__REQUEST_SECONDS", "1"),
-        ("PATI_SERVER__KEEP_ALIVE_SECONDS", "1"),
-    ]);
+    let (folder, clinic) = open(&[("PATI_OSS__MAX_BYTES", "20000000")]);
     let mut patient = Patient::registered(&clinic, 1).await;
     let permit = permit(&mut patient, "png", "image/png").await;
     let mut random = 1_u32;
@@ -587,6 +583,9 @@ async fn a_client_may_take_its_time_for_a_picture() -> io::Result<()> {
     assert!(noise.len() > 10_000_000, "{}", noise.len());
     taken(&Form::of(&permit, "image/png", noise.clone()).post(&clinic).await);
 
+    clinic.stop();
+    let hurried = [("PATI_SERVER__REQUEST_SECONDS", "1"), ("PATI_SERVER__KEEP_ALIVE_SECONDS", "1")];
+    let clinic = Clinic::start(&folder, &hurried);
     let mut slow = Connection::open(clinic.address).await?;
     let key = permit["key"].as_str().expect("a text");
     slow.write(&wire::get(&format!("/oss/{key}"), &[])).await?;

@@ -23,8 +23,8 @@ const SIGNALLED: u8 = 1;
 
 const ACKNOWLEDGED: u64 = 300;
 
-/// Well below the ten seconds after which clients that do not go are disconnected.
-const PROMPTLY: Duration = Duration::from_secs(5);
+/// Below the ten seconds after which clients that do not go are disconnected.
+const PROMPTLY: Duration = Duration::from_secs(8);
 
 const SETTINGS: [(&str, &str); 2] =
     [("PATI_BOOKING__MAX_MEMBERS_PER_USER", "100"), ("PATI_BOOKING__MAX_ACTIVE_PER_USER", "100")];

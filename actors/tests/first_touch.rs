@@ -7,13 +7,15 @@ use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::Duration;
 
-use actors::AskError;
-use domain::Rejection;
+use actors::{AskError, Request};
+use domain::{Cancel, CancelBy, Rejection};
 use seeding::crew::Crew;
-use seeding::{Size, schedule_id, tenant};
+use seeding::{Size, schedule_id, tenant, user_id};
 use storage::{Scan, keys};
 
 const CALLERS: u64 = 64;
+/// How often a schedule gets cold and is rushed at.
+const ROUNDS: u64 = 500;
 
 fn size() -> Size {
     Size { schedules: 1, slots: 40, users: CALLERS, members_per_user: 1 }
@@ -48,15 +50,33 @@ fn check(crew: &Crew, answers: &[Result<domain::BookingId, AskError>]) {
     assert_eq!(left, Some(0), "the lists show what was decided");
 }
 
+/// Gives all slots back and waits until no actor is left.
+async fn cool_down(crew: &Crew, answers: Vec<Result<domain::BookingId, AskError>>) {
+    for (n, answer) in answers.into_iter().enumerate() {
+        if let Ok(booking) = answer {
+            let by = CancelBy::Patient(user_id(n as u64));
+            crew.ask(0, Request::Cancel(Cancel { booking, by })).await.expect("cancelled");
+        }
+    }
+    crew.clock.advance(Duration::from_secs(61));
+    while crew.directory.live_actors() > 0 {
+        crew.directory.tidy();
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Catches: an actor started by each caller that finds none, instead of one under the lock of the
 /// directory's entry.
 #[actix::test]
 async fn sixty_four_callers_on_a_cold_schedule_meet_one_actor() {
     let crew = Rc::new(Crew::start(size()));
-    let answers = rush(&crew).await;
-    check(&crew, &answers);
-    assert_eq!(crew.directory.started_actors(), 1);
-    assert_eq!(crew.directory.waiting(), 0, "every permit came back");
+    for round in 1..=ROUNDS {
+        let answers = rush(&crew).await;
+        check(&crew, &answers);
+        assert_eq!(crew.directory.started_actors(), round);
+        assert_eq!(crew.directory.waiting(), 0, "every permit came back");
+        cool_down(&crew, answers).await;
+    }
 }
 
 /// Catches: a request that was on its way to an actor as it stopped, and that nobody sends to the next
@@ -104,10 +124,15 @@ async fn an_actor_that_is_told_to_stop_under_traffic_loses_nothing() {
 #[actix::test]
 async fn after_a_panic_a_fresh_actor_answers_everybody() {
     let crew = Rc::new(Crew::start(size()));
-    crew.clock.panic_next(2);
-    let answers = rush(&crew).await;
-    check(&crew, &answers);
-    assert!(crew.directory.started_actors() >= 2, "nothing panicked");
-    assert_eq!(crew.directory.live_actors(), 1);
-    assert_eq!(crew.directory.waiting(), 0, "every permit came back");
+    let mut started = 0;
+    for _ in 0..50 {
+        crew.clock.panic_next(2);
+        let answers = rush(&crew).await;
+        check(&crew, &answers);
+        assert!(crew.directory.started_actors() >= started + 2, "nothing panicked");
+        assert_eq!(crew.directory.live_actors(), 1);
+        assert_eq!(crew.directory.waiting(), 0, "every permit came back");
+        cool_down(&crew, answers).await;
+        started = crew.directory.started_actors();
+    }
 }
