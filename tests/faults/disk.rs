@@ -21,7 +21,9 @@ const CUT: &str = r#"
 const LOOP_NODES: &str = r#"
     set -e
     [ "$(id -u)" = 0 ] || { echo "only root may mount"; exit 1; }
-    command -v mkfs.ext4 perl losetup mount umount >/dev/null || { echo "e2fsprogs, perl or mount is missing"; exit 1; }
+    for tool in mkfs.ext4 perl losetup mount umount; do
+      command -v $tool >/dev/null || { echo "$tool is missing (Debian: e2fsprogs, perl-base, mount)"; exit 1; }
+    done
     [ -e /dev/loop-control ] || mknod /dev/loop-control c 10 237
     for number in 0 1 2 3 4 5 6 7; do
       [ -e /dev/loop$number ] || mknod /dev/loop$number b 7 $number
