@@ -166,8 +166,8 @@ async fn when_little_room_is_left_everything_can_be_read_and_nothing_written() {
     control.enter(FULL);
     world.check_read_only().await;
     let while_full = control.acknowledged();
-    world.disk.make_room();
     control.enter(ROOM);
+    world.disk.make_room();
     world.until_readiness_is(200).await;
     control.reach(while_full + ACKNOWLEDGED).await;
     control.enter(DONE);
@@ -201,8 +201,8 @@ async fn when_no_room_is_left_nothing_acknowledged_is_lost() {
     if goes_on {
         control.enter(FULL);
         world.check_read_only().await;
-        world.disk.make_room();
         control.enter(ROOM);
+        world.disk.make_room();
         world.until_readiness_is(200).await;
         control.enter(DONE);
         world.end_work(running).await;
