@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use actors::AskError;
-use domain::Reply;
+use domain::{Reply, Timestamp};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::{Family, MetricConstructor};
@@ -73,6 +73,7 @@ pub struct Metrics {
     sms: Family<SmsLabels, Counter>,
     group_sizes: Histogram,
     syncs: Histogram,
+    certificate_expiry: Gauge,
     levels: Levels,
 }
 
@@ -116,9 +117,13 @@ impl Default for Metrics {
         let syncs = Histogram::new(SYNC_LATENCIES);
         let help = "Time to append a group to the journal and sync it";
         registry.register_with_unit("journal_sync_duration", help, Unit::Seconds, syncs.clone());
+        let certificate_expiry = Gauge::default();
+        let help = "When the TLS certificate ends, as seconds since 1970; 0 without TLS";
+        let expiry = "tls_certificate_expiry_timestamp_seconds";
+        registry.register(expiry, help, certificate_expiry.clone());
         let levels = Levels::default();
         levels.register(&mut registry);
-        Self { registry, requests, latencies, bookings, sms, group_sizes, syncs, levels }
+        Self { registry, requests, latencies, bookings, sms, group_sizes, syncs, certificate_expiry, levels }
     }
 }
 
@@ -177,6 +182,11 @@ impl Metrics {
     /// Counts a text message: `sent`, or why not.
     pub fn sms(&self, template: &'static str, outcome: &'static str) {
         self.sms.get_or_create(&SmsLabels { template, outcome }).inc();
+    }
+
+    /// Notes when the TLS certificate ends.
+    pub fn certificate_expires(&self, at: Timestamp) {
+        self.certificate_expiry.set(at.as_millis() / 1000);
     }
 
     /// Everything in the text format of OpenMetrics.

@@ -1,6 +1,7 @@
 //! Wiring: from settings to a server that runs until it is told to stop.
 
 mod listening;
+mod tls;
 
 use std::io;
 use std::net::SocketAddr;
@@ -32,13 +33,16 @@ use crate::pay::{self, Pay};
 use crate::pictures::{AccessKey, Pictures};
 use crate::progress::LongWork;
 use crate::settings::{OssProvider, Settings, SmsProvider};
-use crate::sms::{Sms, SmsSetupError};
+use crate::sms::{Sms, SmsSetupError, aliyun};
 use crate::tenants::{self, TenantError};
 use crate::tokens::{KeyTooShort, Tokens};
 use crate::wechat::outgoing::OutgoingSetupError;
 use crate::wechat::{Bases, Wechat};
 
 pub use listening::edge;
+pub use tls::TlsError;
+
+use tls::Certificate;
 
 /// EX_IOERR of sysexits.h: the disk cannot be trusted any more. Whoever supervises the process starts
 /// it again, and what is on disk decides.
@@ -58,6 +62,9 @@ const MAX_SLOWED_ATTEMPTS: usize = 64;
 
 /// An actor that nobody has asked for this long gives its memory back.
 const IDLE_AFTER: Duration = Duration::from_secs(5 * 60);
+
+/// The secret of Aliyun's access key for texts, among the keys.
+const SMS_SECRET_FILE: &str = "sms_access_key_secret";
 
 /// The secret of Aliyun's access key, among the keys.
 const OSS_SECRET_FILE: &str = "oss_access_key_secret";
@@ -110,6 +117,15 @@ pub enum ServeError {
     /// The SMS provider of the settings cannot be used.
     #[error("the provider of [sms] cannot be used")]
     SmsProvider,
+    /// The secret of the SMS provider's access key is not there.
+    #[error(
+        "sms.provider = \"aliyun\" needs the secret of sms.access_key_id: put it into the environment variable \
+         PATI_SMS__ACCESS_KEY_SECRET or into the file {}", .file.display()
+    )]
+    SmsSecret {
+        /// Where it may be.
+        file: PathBuf,
+    },
     /// The folder of the pictures cannot be used.
     #[error("{}: {source}", .folder.display())]
     Pictures {
@@ -143,6 +159,9 @@ pub enum ServeError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The certificate of the settings cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Signals cannot be received, or the HTTP server failed.
     #[error("the server failed: {0}")]
     Io(#[from] io::Error),
@@ -173,6 +192,7 @@ pub fn serve(settings: &Settings, clinic: Clinic) -> Result<(), ServeError> {
     if clinic == Clinic::Demo {
         settings.storage.path = demo_path(&settings.storage.path);
     }
+    let certificate = Certificate::of(&settings.server)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let work = Arc::new(LongWork::on_stderr());
     let metrics = Arc::new(Metrics::default());
@@ -186,7 +206,7 @@ pub fn serve(settings: &Settings, clinic: Clinic) -> Result<(), ServeError> {
     }
     work.finish();
     let prepared = Prepared::new(&settings, storage.clone(), clock, metrics)?;
-    actix_web::rt::System::new().block_on(run(&settings, prepared))?;
+    actix_web::rt::System::new().block_on(run(&settings, prepared, certificate))?;
     storage.close()?;
     tracing::info!("stopped");
     Ok(())
@@ -236,12 +256,7 @@ impl Prepared {
         let day_book = Arc::new(DayBook::new());
         let bookings = day_book.fill(&storage)?;
         tracing::info!(schedules = shown, patients = patients.len(), bookings, "filled the lists");
-        let sms = match (&settings.sms.provider, &settings.sms.webhook_url) {
-            (SmsProvider::Webhook, Some(url)) => Sms::webhook(url.as_str())?,
-            (SmsProvider::Console, _) => Sms::Console,
-            // The settings refuse both before it comes to this.
-            (SmsProvider::Webhook | SmsProvider::Aliyun, _) => return Err(ServeError::SmsProvider),
-        };
+        let sms = sms(settings, &vault, &clock)?;
         let pay = Pay {
             client: PayClient::new(settings.wechat.pay_base.as_str())?,
             policy: settings.payment_policy(),
@@ -314,6 +329,39 @@ impl Prepared {
     }
 }
 
+fn sms(settings: &Settings, vault: &Vault, clock: &Arc<dyn Clock>) -> Result<Sms, ServeError> {
+    let sms = &settings.sms;
+    match (sms.provider, &sms.webhook_url) {
+        (SmsProvider::Console, _) => Ok(Sms::Console),
+        (SmsProvider::Webhook, Some(url)) => Ok(Sms::webhook(url.as_str())?),
+        // The settings refuse it before it comes to this.
+        (SmsProvider::Webhook, None) => Err(ServeError::SmsProvider),
+        (SmsProvider::Aliyun, _) => {
+            let access_key_secret = match &sms.access_key_secret {
+                Some(secret) => secret.as_str().to_owned(),
+                None => vault
+                    .given_secret(SMS_SECRET_FILE)?
+                    .ok_or_else(|| ServeError::SmsSecret { file: vault.folder().join(SMS_SECRET_FILE) })?,
+            };
+            let account = aliyun::Account {
+                endpoint: sms.endpoint.as_str().to_owned(),
+                access_key_id: sms.access_key_id.clone(),
+                access_key_secret,
+                sign_name: sms.sign_name.clone(),
+                templates: aliyun::TemplateCodes {
+                    register: sms.template_register.clone(),
+                    reset: sms.template_reset.clone(),
+                    leave_phone: sms.template_leave_phone.clone(),
+                    take_phone: sms.template_take_phone.clone(),
+                    already_registered: sms.template_already_registered.clone(),
+                    no_account: sms.template_no_account.clone(),
+                },
+            };
+            Ok(Sms::aliyun(account, Arc::clone(clock))?)
+        }
+    }
+}
+
 fn pictures(settings: &Settings, storage: &Storage, vault: &Vault) -> Result<Pictures, ServeError> {
     let oss = &settings.oss;
     match (oss.provider, &oss.endpoint, &oss.bucket) {
@@ -352,9 +400,14 @@ fn limits(settings: &Settings) -> Limits {
     }
 }
 
-async fn run(settings: &Settings, prepared: Prepared) -> Result<(), ServeError> {
+async fn run(
+    settings: &Settings,
+    prepared: Prepared,
+    certificate: Option<Arc<Certificate>>,
+) -> Result<(), ServeError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let hang_up = signal(SignalKind::hangup())?;
     let app = web::Data::new(prepared.start());
     let edge = edge(settings, &app)?;
     let clock_actor = ClockActor {
@@ -369,12 +422,14 @@ async fn run(settings: &Settings, prepared: Prepared) -> Result<(), ServeError> 
     clock_actor.start();
     listening::permit_many_files();
     let connections = listening::watched_connections(settings);
-    let public = listening::listen_public(settings, &app, &edge, Arc::clone(&connections))?;
+    let public =
+        listening::listen_public(settings, &app, &edge, Arc::clone(&connections), certificate.as_ref())?;
     let admin = listening::listen_admin(settings, &app, &edge)?;
     let handles = [public.handle(), admin.handle()];
     let admin = tokio::task::spawn_local(admin);
     let asking = tokio::task::spawn_local(pay::work::run(app.clone()));
     let looking = tokio::task::spawn_local(listening::end_late(connections));
+    let certifying = tokio::task::spawn_local(tls::keep_current(certificate, hang_up, app.clone()));
     let mut public = std::pin::pin!(public);
     tokio::select! {
         ended = &mut public => return Ok(ended?),
@@ -397,6 +452,7 @@ async fn run(settings: &Settings, prepared: Prepared) -> Result<(), ServeError> 
     }
     public.await?;
     looking.abort();
+    certifying.abort();
     // What it was about is in the store, and is asked again at the next start.
     asking.abort();
     // The administrator's server has nothing to lose.

@@ -62,6 +62,12 @@ pub struct Server {
     pub bind: SocketAddr,
     /// Where the operator is served: metrics and health.
     pub admin_bind: SocketAddr,
+    /// The certificate of `bind` and of who issued it, a PEM file; none: patients are served without TLS.
+    #[serde(deserialize_with = "values::optional")]
+    pub tls_cert: Option<PathBuf>,
+    /// The private key of the certificate, a PEM file.
+    #[serde(deserialize_with = "values::optional")]
+    pub tls_key: Option<PathBuf>,
     /// How the server is reached from outside; empty: it makes no links to itself.
     #[serde(deserialize_with = "values::optional")]
     pub public_url: Option<BaseUrl>,
@@ -91,6 +97,8 @@ impl Default for Server {
         Self {
             bind: (Ipv4Addr::LOCALHOST, 8080).into(),
             admin_bind: (Ipv4Addr::LOCALHOST, 9090).into(),
+            tls_cert: None,
+            tls_key: None,
             public_url: None,
             workers: 0,
             max_connections: 4096,
@@ -242,6 +250,27 @@ pub struct Sms {
     /// Where `webhook` posts to.
     #[serde(deserialize_with = "values::optional")]
     pub webhook_url: Option<HttpUrl>,
+    /// Where `aliyun` answers.
+    pub endpoint: BaseUrl,
+    /// The id of the access key.
+    pub access_key_id: String,
+    /// The access key itself: from the environment only, never from the file.
+    #[serde(skip)]
+    pub access_key_secret: Option<Secret>,
+    /// The signature (签名) that stands before each text.
+    pub sign_name: String,
+    /// The template (模板) of the code for registering; as the others by Aliyun's code, `SMS_…`.
+    pub template_register: String,
+    /// Of the code for a new password.
+    pub template_reset: String,
+    /// Of the code by which an account gives up its phone.
+    pub template_leave_phone: String,
+    /// Of the code by which an account takes another phone.
+    pub template_take_phone: String,
+    /// For the owner of a phone that has an account already; without a code.
+    pub template_already_registered: String,
+    /// For the owner of a phone that has no account; without a code.
+    pub template_no_account: String,
     /// Seconds between two messages to one phone; 0: no limit.
     #[serde(deserialize_with = "between::<_, _, 0, 86_400>")]
     pub per_phone_interval_seconds: u32,
@@ -261,6 +290,16 @@ impl Default for Sms {
         Self {
             provider: SmsProvider::Console,
             webhook_url: None,
+            endpoint: values::ALIYUN_SMS,
+            access_key_id: String::new(),
+            access_key_secret: None,
+            sign_name: String::new(),
+            template_register: String::new(),
+            template_reset: String::new(),
+            template_leave_phone: String::new(),
+            template_take_phone: String::new(),
+            template_already_registered: String::new(),
+            template_no_account: String::new(),
             per_phone_interval_seconds: 60,
             per_phone_per_day: 10,
             per_ip_per_hour: 20,
@@ -347,7 +386,8 @@ impl Settings {
     /// same machine.
     pub fn public_url(&self) -> String {
         let set = self.server.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
-        set.unwrap_or_else(|| format!("http://{}", self.server.bind))
+        let scheme = if self.server.tls_cert.is_some() { "https" } else { "http" };
+        set.unwrap_or_else(|| format!("{scheme}://{}", self.server.bind))
     }
 
     /// The rules of payment as the core wants them.

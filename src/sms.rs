@@ -2,13 +2,19 @@
 
 use std::fmt;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
+use actors::Clock;
 use aws_lc_rs::rand;
 use domain::{Phone, TenantId};
 use reqwest::redirect;
 use serde::Serialize;
 use thiserror::Error;
+
+pub mod aliyun;
+
+use aliyun::Aliyun;
 
 /// A verification code (验证码): six digits.
 #[derive(Clone, PartialEq, Eq)]
@@ -135,6 +141,12 @@ pub enum SmsError {
     /// The provider was reached and answered with this HTTP status.
     #[error("the SMS provider answered with HTTP status {0}")]
     Refused(u16),
+    /// The provider was reached and refused for this reason of its own.
+    #[error("the SMS provider refused: {0}")]
+    RefusedAs(ProviderCode),
+    /// The provider sends no more to this phone for so long.
+    #[error("the SMS provider sends no more to this phone for {} s", .0.as_secs())]
+    Limited(Duration),
     /// The provider was reached and did not answer in time: perhaps sent.
     #[error("the SMS provider did not answer")]
     NoAnswer,
@@ -145,7 +157,8 @@ impl SmsError {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Unreachable => "unreachable",
-            Self::Refused(_) => "refused",
+            Self::Refused(_) | Self::RefusedAs(_) => "refused",
+            Self::Limited(_) => "limited",
             Self::NoAnswer => "no_answer",
         }
     }
@@ -154,8 +167,40 @@ impl SmsError {
     pub fn reached_provider(self) -> bool {
         match self {
             Self::Unreachable => false,
-            Self::Refused(_) | Self::NoAnswer => true,
+            Self::Refused(_) | Self::RefusedAs(_) | Self::Limited(_) | Self::NoAnswer => true,
         }
+    }
+}
+
+/// The name that a provider has for a failure, such as `isv.AMOUNT_NOT_ENOUGH`: what of it is safe to log.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ProviderCode([u8; Self::LONGEST]);
+
+impl ProviderCode {
+    const LONGEST: usize = 48;
+
+    /// Keeps the first letters, dots, hyphens and underscores. No digits: they could be those of a phone.
+    fn of(text: &str) -> Self {
+        let is_kept = |byte: &u8| byte.is_ascii_alphabetic() || b"._-".contains(byte);
+        let mut kept = [0; Self::LONGEST];
+        for (place, byte) in kept.iter_mut().zip(text.bytes().filter(is_kept)) {
+            *place = byte;
+        }
+        Self(kept)
+    }
+}
+
+impl fmt::Display for ProviderCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let length = self.0.iter().position(|byte| *byte == 0).unwrap_or(Self::LONGEST);
+        // Only ASCII comes in.
+        f.write_str(std::str::from_utf8(&self.0[..length]).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for ProviderCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -171,6 +216,8 @@ pub enum Sms {
     Console,
     /// Posts them as JSON to an address of the clinic.
     Webhook(Webhook),
+    /// Has Aliyun send them.
+    Aliyun(Aliyun),
 }
 
 /// An address that sends what is posted to it.
@@ -189,25 +236,39 @@ struct WebhookMessage<'a> {
     code: Option<&'a str>,
 }
 
+/// How long a provider may take for everything.
+const TOTAL: Duration = Duration::from_secs(5);
+
+/// A client with 2 s to connect and `total` for everything; neither redirects nor proxies, which would learn the codes.
+fn https_client(total: Duration) -> Result<reqwest::Client, SmsSetupError> {
+    reqwest::Client::builder()
+        .connect_timeout(Duration::from_secs(2).min(total))
+        .timeout(total)
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .build()
+        .map_err(|cause| SmsSetupError(cause.without_url().to_string()))
+}
+
 impl Sms {
-    /// A provider that posts to `url`: 2 s to connect, 5 s for everything; neither redirects nor proxies, which would
-    /// learn the codes.
+    /// A provider that posts to `url`.
     ///
     /// # Errors
     /// When the HTTPS client cannot be set up.
     pub fn webhook(url: &str) -> Result<Self, SmsSetupError> {
-        Self::webhook_within(url, Duration::from_secs(5))
+        Self::webhook_within(url, TOTAL)
     }
 
     fn webhook_within(url: &str, total: Duration) -> Result<Self, SmsSetupError> {
-        let client = reqwest::Client::builder()
-            .connect_timeout(Duration::from_secs(2).min(total))
-            .timeout(total)
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .map_err(|cause| SmsSetupError(cause.without_url().to_string()))?;
-        Ok(Self::Webhook(Webhook { client, url: url.to_owned() }))
+        Ok(Self::Webhook(Webhook { client: https_client(total)?, url: url.to_owned() }))
+    }
+
+    /// Aliyun, with the clinic's account there.
+    ///
+    /// # Errors
+    /// When the HTTPS client cannot be set up.
+    pub fn aliyun(account: aliyun::Account, clock: Arc<dyn Clock>) -> Result<Self, SmsSetupError> {
+        Ok(Self::Aliyun(Aliyun::new(account, clock, TOTAL)?))
     }
 
     /// Sends one message; returns when the provider has taken it.
@@ -226,6 +287,7 @@ impl Sms {
                 writeln!(std::io::stdout(), "{line}").map_err(|_| SmsError::Unreachable)
             }
             Self::Webhook(webhook) => webhook.post(tenant, phone, template).await,
+            Self::Aliyun(aliyun) => aliyun.send(phone, template).await,
         }
     }
 }
@@ -264,6 +326,7 @@ impl fmt::Debug for Sms {
         f.write_str(match self {
             Self::Console => "Console",
             Self::Webhook(_) => "Webhook",
+            Self::Aliyun(_) => "Aliyun",
         })
     }
 }

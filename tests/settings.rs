@@ -118,6 +118,8 @@ fn a_bad_value_is_refused_by_name_and_reason() {
         ("server", "public_url = 'ftp://book.example.cn'", "public_url", "http"),
         ("server", "public_url = 'https://a:b@book.example.cn'", "public_url", "password"),
         ("server", "public_url = 'https://book.example.cn/?a=1'", "public_url", "query"),
+        ("server", "tls_cert = 'cert.pem'", "tls_key", "must be given"),
+        ("server", "tls_key = 'key.pem'", "tls_cert", "must be given"),
         ("server", "request_seconds = 0", "request_seconds", "between 1 and 300"),
         ("server", "keep_alive_seconds = 0", "keep_alive_seconds", "between 1 and 3600"),
         ("server", "cors_origins = ['*']", "cors_origins[0]", "origins"),
@@ -129,7 +131,15 @@ fn a_bad_value_is_refused_by_name_and_reason() {
         ("server", "admin_bind = '127.0.0.1:8080'", "admin_bind", "differ"),
         ("storage", "path = ''", "path", "empty"),
         ("sms", "provider = 'pigeon'", "provider", "console"),
-        ("sms", "provider = 'aliyun'", "provider", "not built in"),
+        ("sms", "provider = 'aliyun'", "access_key_id", "must be given"),
+        ("sms", "provider = 'aliyun'\naccess_key_id = 'id'", "sign_name", "must be given"),
+        (
+            "sms",
+            "provider = 'aliyun'\naccess_key_id = 'id'\nsign_name = 'x'",
+            "template_register",
+            "must be given",
+        ),
+        ("sms", "access_key_secret = 'hunter2'", "access_key_secret", "unknown field"),
         ("sms", "provider = 'webhook'", "webhook_url", "must be given"),
         ("oss", "provider = 'aliyun'", "endpoint", "must be given"),
         ("oss", "provider = 'aliyun'\nendpoint = 'https://oss.example.cn'", "bucket", "must be given"),
@@ -245,9 +255,10 @@ fn a_base_url_has_no_slash_at_its_end() {
 
 /// Seen to fail when the variable was laid over the file like any other, and when `Debug` showed the secret.
 #[test]
-fn the_secret_of_the_object_store_comes_from_the_environment_and_does_not_show() {
-    let variables = [("PATI_OSS__ACCESS_KEY_SECRET", "hunter2")];
+fn the_secrets_of_aliyun_come_from_the_environment_and_do_not_show() {
+    let variables = [("PATI_OSS__ACCESS_KEY_SECRET", "hunter2"), ("PATI_SMS__ACCESS_KEY_SECRET", "hunter22")];
     let settings = load("", &variables).expect("accepted");
+    assert_eq!(settings.sms.access_key_secret.as_ref().map(|secret| secret.as_str()), Some("hunter22"));
     assert_eq!(settings.oss.access_key_secret.as_ref().map(|secret| secret.as_str()), Some("hunter2"));
     assert!(!format!("{settings:?}").contains("hunter2"));
     let settings = load("", &[("PATI_OSS__ACCESS_KEY_SECRET", "")]).expect("accepted");

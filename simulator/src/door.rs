@@ -12,6 +12,7 @@ use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::stream;
 
+use crate::aliyun;
 use crate::http::{Call, Reply};
 use crate::mp::Errcode;
 use crate::page;
@@ -81,7 +82,15 @@ pub(crate) async fn answer(request: HttpRequest, body: Bytes, shared: Data<Arc<S
         body: body.to_vec(),
         now: shared.clock.now(),
     };
-    match target(&call.method, &call.path) {
+    let is_bucket = call.header("host").is_some_and(|host| shared.world.lock().oss.bucket_of(host).is_some());
+    let target = if is_bucket {
+        Target::Endpoint(Endpoint::Oss)
+    } else if aliyun::is_call(&call) {
+        Target::Endpoint(Endpoint::AliyunSms)
+    } else {
+        target(&call.method, &call.path)
+    };
+    match target {
         Target::Endpoint(endpoint) => match scripted(endpoint, &call, &shared).await {
             Some(reply) => response(reply),
             None => reset(&request),

@@ -8,6 +8,7 @@ use crate::accounts::{App, Callback, Merchant, MerchantFiles};
 use crate::gateway::MerchantState;
 use crate::mp::{AppState, PageSignature};
 use crate::orders::{NotPaid, Order, PagePayment, TradeState};
+use crate::oss::Object;
 use crate::outbox::{Delivery, Release, Twist};
 use crate::refunds::{Refund, RefundStatus};
 use crate::scripts::{Answer, Endpoint};
@@ -68,6 +69,12 @@ impl Simulator {
     #[must_use]
     pub fn sms(&self) -> Vec<SmsMessage> {
         self.world(|world| world.sms.clone())
+    }
+
+    /// The objects in the buckets.
+    #[must_use]
+    pub fn objects(&self) -> Vec<Object> {
+        self.world(|world| world.oss.objects.values().cloned().collect())
     }
 
     fn world<T>(&self, with: impl FnOnce(&mut World) -> T) -> T {

@@ -1,4 +1,4 @@
-//! WeChat's service account, WeChat Pay v3 and an SMS webhook, as the real ones answer.
+//! WeChat's service account, WeChat Pay v3, an SMS webhook, and Aliyun's SMS service and object store, as the real ones answer.
 //!
 //! For tests, and for the demo on a machine without any account. [`Simulator::start`] listens on this machine; the server
 //! reaches it through its ordinary settings, because every base URL is one. What is answered follows the documentation and
@@ -31,6 +31,7 @@
 //! must never listen beyond this machine: whoever reaches it can pay without money.
 
 mod accounts;
+mod aliyun;
 mod callbacks;
 mod chance;
 mod clock;
@@ -43,6 +44,7 @@ mod mp;
 mod notices;
 mod oauth;
 mod orders;
+mod oss;
 mod outbox;
 mod page;
 mod refunds;
@@ -54,9 +56,11 @@ mod templates;
 mod world;
 
 pub use accounts::{App, Callback, CallbackMode, Merchant, MerchantFiles, PayMode, Person, Template};
+pub use aliyun::SmsAccount;
 pub use clock::{Clock, Hand};
 pub use mp::PageSignature;
 pub use orders::{NotPaid, Order, PagePayment, TradeState};
+pub use oss::{Bucket, Object};
 pub use outbox::{Delivery, Release, Twist};
 pub use refunds::{Refund, RefundStatus};
 pub use scripts::{Answer, Endpoint};

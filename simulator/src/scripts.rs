@@ -34,6 +34,10 @@ pub enum Endpoint {
     Certificates,
     /// `POST /sms`
     Sms,
+    /// `SendSms` of Aliyun, at `/`
+    AliyunSms,
+    /// A bucket of Aliyun, by its host: `POST /` and `GET /{key}`
+    Oss,
 }
 
 impl Endpoint {

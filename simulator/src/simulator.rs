@@ -15,16 +15,19 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use crate::accounts::{App, Merchant};
+use crate::aliyun::{SmsAccount, SmsState};
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::door;
 use crate::gateway::MerchantState;
 use crate::mp::AppState;
+use crate::oss::{Bucket, OssState};
 use crate::outbox::Outbox;
 use crate::scripts::Scripts;
 use crate::world::{Shared, World};
 
-const BODY_MOST: usize = 1 << 20;
+/// The pictures of an object store included.
+const BODY_MOST: usize = 8 << 20;
 const TICK: Duration = Duration::from_millis(50);
 
 /// When notices and events are sent.
@@ -45,6 +48,10 @@ pub struct Options {
     pub apps: Vec<App>,
     /// The merchants of WeChat Pay.
     pub merchants: Vec<Merchant>,
+    /// The accounts of Aliyun's SMS service.
+    pub sms_accounts: Vec<SmsAccount>,
+    /// The buckets of Aliyun's object store.
+    pub buckets: Vec<Bucket>,
     /// What time it is.
     pub clock: Clock,
     /// The same seed makes the same ids. Keys are always new.
@@ -64,6 +71,8 @@ impl Default for Options {
             port: 0,
             apps: vec![App::simulated(1)],
             merchants: vec![Merchant::simulated(1)],
+            sms_accounts: vec![SmsAccount::simulated()],
+            buckets: vec![Bucket::simulated()],
             clock: Clock::system(),
             seed: 51,
             deliveries: Deliveries::WhenDue,
@@ -149,6 +158,12 @@ impl Simulator {
         format!("http://{}", self.address)
     }
 
+    /// The endpoint of the object store, which buckets stand before: `http://localhost:port`.
+    #[must_use]
+    pub fn oss_url(&self) -> String {
+        format!("http://localhost:{}", self.address.port())
+    }
+
     /// The address of the SMS webhook.
     #[must_use]
     pub fn sms_url(&self) -> String {
@@ -184,6 +199,8 @@ fn world(options: Options) -> Result<World, Unspecified> {
             .collect::<Result<_, Unspecified>>()?,
         outbox: Outbox::default(),
         sms: Vec::new(),
+        sms_service: SmsState::of(options.sms_accounts),
+        oss: OssState { buckets: options.buckets, ..OssState::default() },
         scripts: Scripts::default(),
         received: VecDeque::new(),
         chance: Chance::seeded(options.seed),

@@ -6,11 +6,13 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use crate::aliyun::SmsState;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::gateway::MerchantState;
 use crate::http::{Call, Reply};
 use crate::mp::{AppState, Errcode};
+use crate::oss::OssState;
 use crate::outbox::Outbox;
 use crate::refunds::RefundStatus;
 use crate::scripts::{Answer, Endpoint, Scripts};
@@ -47,6 +49,8 @@ pub(crate) struct World {
     pub(crate) merchants: BTreeMap<String, MerchantState>,
     pub(crate) outbox: Outbox,
     pub(crate) sms: Vec<SmsMessage>,
+    pub(crate) sms_service: SmsState,
+    pub(crate) oss: OssState,
     pub(crate) scripts: Scripts,
     pub(crate) received: VecDeque<Received>,
     pub(crate) chance: Chance,
@@ -74,6 +78,8 @@ impl World {
             Endpoint::Templates => self.mp(Self::templates, call),
             Endpoint::TemplateSend => self.mp(Self::template_send, call),
             Endpoint::Sms => self.sms(call),
+            Endpoint::AliyunSms => self.aliyun_sms(call),
+            Endpoint::Oss => self.oss(call),
             Endpoint::PayOrder
             | Endpoint::PayQuery
             | Endpoint::PayClose

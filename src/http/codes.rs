@@ -13,7 +13,7 @@ use super::error::{ApiError, ErrorCode};
 use super::limits::{ClientNetwork, SmsLimits};
 use super::refusals::{MAX_TRIES, Outcome, outcome};
 use crate::app::App;
-use crate::sms::{Template, VerificationCode};
+use crate::sms::{SmsError, Template, VerificationCode};
 
 #[cfg(test)]
 mod tests;
@@ -156,7 +156,7 @@ impl CodeRequest {
     /// count, time and everything that follows, who asks cannot tell the two apart. Only who holds the phone can.
     ///
     /// # Errors
-    /// 0429 over a limit; 0502 when the provider failed; the failures of a commit.
+    /// 0429 over a limit, ours or the provider's; 0502 when the provider failed; the failures of a commit.
     pub async fn send(self, app: web::Data<App>) -> Result<(), ApiError> {
         // A task of its own, because a client that hangs up must not stop it between counting and sending.
         rt::spawn(async move { self.send_from(&app).await }).await.map_err(ApiError::internal)?
@@ -185,6 +185,10 @@ impl CodeRequest {
             && let Err(error) = limits.release(&reservation).await
         {
             tracing::warn!(tenant = tenant.get(), error = %error, "a text that was not sent stays counted");
+        }
+        // The provider has limits of its own, which the clinic may have set lower than ours.
+        if let SmsError::Limited(wait) = error {
+            return Err(ApiError::too_often(wait));
         }
         Err(ErrorCode::SmsFailed.into())
     }

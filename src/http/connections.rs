@@ -18,6 +18,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
 use actix_web::rt;
@@ -62,6 +63,8 @@ impl Connections {
     pub fn watch(&self, stream: &dyn Any, data: &mut Extensions) {
         if let Some(stream) = stream.downcast_ref::<rt::net::TcpStream>() {
             data.insert(self.admit(stream));
+        } else if let Some(stream) = stream.downcast_ref::<TlsStream<rt::net::TcpStream>>() {
+            data.insert(self.admit(stream.get_ref().0));
         }
     }
 

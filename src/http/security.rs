@@ -37,7 +37,7 @@ const A_YEAR_OF_HTTPS: &str = "max-age=31536000";
 pub enum Transport {
     /// Perhaps without TLS.
     Any,
-    /// Only by HTTPS: `server.public_url` says so.
+    /// Only by HTTPS: `server.public_url` says so, or the server speaks TLS itself.
     Https,
 }
 

@@ -10,6 +10,7 @@ use storage::{OsRandom, Random};
 use tokio::time::MissedTickBehavior;
 
 use super::ServeError;
+use super::tls::Certificate;
 use crate::app::{App, Draining};
 use crate::http::connections::Connections;
 use crate::http::params::BodyWithin;
@@ -41,7 +42,7 @@ pub fn edge(settings: &Settings, app: &App) -> Result<Edge, ServeError> {
     OsRandom::default().fill(&mut prefix)?;
     let failure_status =
         if settings.server.errors_as_200 { FailureStatus::Always200 } else { FailureStatus::OfTheTable };
-    let by_https = settings.server.public_url.as_ref().is_some_and(|url| url.as_str().starts_with("https:"));
+    let by_https = settings.public_url().starts_with("https:") || settings.server.tls_cert.is_some();
     let transport = if by_https { Transport::Https } else { Transport::Any };
     Ok(Edge::new(u32::from_be_bytes(prefix), failure_status, Arc::clone(&app.draining)).over(transport))
 }
@@ -70,6 +71,7 @@ pub(super) fn listen_public(
     app: &web::Data<App>,
     edge: &Edge,
     connections: Arc<Connections>,
+    certificate: Option<&Arc<Certificate>>,
 ) -> Result<Server, ServeError> {
     let (app, edge) = (app.clone(), edge.clone());
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -85,19 +87,26 @@ pub(super) fn listen_public(
             .wrap(edge.clone())
             .configure(routes::all)
     });
+    let most = settings.server.max_connections.div_ceil(workers);
     let server = server
         .workers(workers)
-        .max_connections(settings.server.max_connections.div_ceil(workers))
+        .max_connections(most)
+        // Otherwise 256 clients that do not finish their handshakes would keep out everybody else.
+        .max_connection_rate(most)
+        .tls_handshake_timeout(within)
         .keep_alive(keep_alive(settings))
         // It holds for the first request of a connection; `Connections` see to the others.
         .client_request_timeout(within)
         .on_connect(move |stream, data| connections.watch(stream, data))
         .shutdown_timeout(DRAIN_SECONDS)
-        .disable_signals()
-        .bind(address)
-        .map_err(|source| ServeError::Bind { setting: "server.bind", address, source })?;
+        .disable_signals();
+    let server = match certificate {
+        Some(certificate) => server.bind_rustls_0_23(address, certificate.config()?),
+        None => server.bind(address),
+    };
+    let server = server.map_err(|source| ServeError::Bind { setting: "server.bind", address, source })?;
     for address in server.addrs() {
-        tracing::info!(%address, workers, "listening");
+        tracing::info!(%address, workers, tls = certificate.is_some(), "listening");
     }
     Ok(server.run())
 }

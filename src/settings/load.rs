@@ -115,8 +115,9 @@ struct Sources {
     table: Table,
     /// The variables that set something, by key.
     variables: HashMap<String, String>,
-    /// A secret that no file may hold.
+    /// Secrets that no file may hold.
     oss_secret: Option<Secret>,
+    sms_secret: Option<Secret>,
 }
 
 impl Sources {
@@ -132,7 +133,7 @@ impl Sources {
             let file = file.clone();
             SettingsError::NotToml { file, reason }
         })?;
-        Ok(Self { file, table, variables: HashMap::new(), oss_secret: None })
+        Ok(Self { file, table, variables: HashMap::new(), oss_secret: None, sms_secret: None })
     }
 
     /// `PATI_BOOKING__HOLD_SECONDS` sets `booking.hold_seconds`.
@@ -145,9 +146,14 @@ impl Sources {
                 reason: "must be named PATI_<SECTION>__<KEY>".to_owned(),
             });
         };
-        if (section, key) == ("oss", "access_key_secret") {
+        let secret = match (section, key) {
+            ("oss", "access_key_secret") => Some(&mut self.oss_secret),
+            ("sms", "access_key_secret") => Some(&mut self.sms_secret),
+            _ => None,
+        };
+        if let Some(secret) = secret {
             // Empty, as a file of variables may leave it: none.
-            self.oss_secret = (!text.is_empty()).then(|| Secret::new(text.to_owned()));
+            *secret = (!text.is_empty()).then(|| Secret::new(text.to_owned()));
             return Ok(());
         }
         let entry = self.table.entry(section).or_insert_with(|| Table::new().into());
@@ -171,6 +177,7 @@ impl Sources {
             self.refused(&key, reason)
         })?;
         settings.oss.access_key_secret = self.oss_secret.clone();
+        settings.sms.access_key_secret = self.sms_secret.clone();
         self.check_together(&settings)?;
         Ok(settings)
     }
@@ -184,16 +191,45 @@ impl Sources {
                 let reason = "must be given when sms.provider is \"webhook\"".to_owned();
                 return Err(self.refused("sms.webhook_url", reason));
             }
-            SmsProvider::Aliyun => {
-                let reason = "\"aliyun\" is not built in yet; use \"webhook\" or \"console\"";
-                return Err(self.refused("sms.provider", reason.to_owned()));
-            }
+            SmsProvider::Aliyun => self.check_aliyun_sms(settings)?,
         }
         self.check_oss(settings)?;
         let server = &settings.server;
+        let tls = [("server.tls_cert", &server.tls_cert), ("server.tls_key", &server.tls_key)];
+        let missing = tls.iter().find(|(_, file)| file.is_none()).map(|(key, _)| *key);
+        if let (Some(key), true) = (missing, tls.iter().any(|(_, file)| file.is_some())) {
+            let reason = "must be given with the other of server.tls_cert and server.tls_key".to_owned();
+            return Err(self.refused(key, reason));
+        }
         if server.bind == server.admin_bind && server.bind.port() != 0 {
             let reason = "must differ from server.bind".to_owned();
             return Err(self.refused("server.admin_bind", reason));
+        }
+        Ok(())
+    }
+
+    /// What Aliyun needs for texts. The secret may lie in the data folder, so it is looked for at start.
+    fn check_aliyun_sms(&self, settings: &Settings) -> Result<(), SettingsError> {
+        let sms = &settings.sms;
+        let needed = [
+            ("sms.access_key_id", &sms.access_key_id),
+            ("sms.sign_name", &sms.sign_name),
+            ("sms.template_register", &sms.template_register),
+            ("sms.template_reset", &sms.template_reset),
+            ("sms.template_leave_phone", &sms.template_leave_phone),
+            ("sms.template_take_phone", &sms.template_take_phone),
+            ("sms.template_already_registered", &sms.template_already_registered),
+            ("sms.template_no_account", &sms.template_no_account),
+        ];
+        if let Some((key, _)) = needed.into_iter().find(|(_, value)| value.is_empty()) {
+            return Err(self.refused(key, "must be given when sms.provider is \"aliyun\"".to_owned()));
+        }
+        // It goes into a header as it is.
+        if !sms.access_key_id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Err(self.refused("sms.access_key_id", "must be letters and digits".to_owned()));
+        }
+        if has_path(&sms.endpoint) {
+            return Err(self.refused("sms.endpoint", "must not contain a path".to_owned()));
         }
         Ok(())
     }
@@ -212,7 +248,6 @@ impl Sources {
         if let Some((key, _)) = given.into_iter().find(|(_, is_given)| !is_given) {
             return Err(self.refused(key, "must be given when oss.provider is \"aliyun\"".to_owned()));
         }
-        let has_path = |url: &BaseUrl| url.as_str().splitn(4, '/').nth(3).is_some();
         if oss.endpoint.as_ref().is_some_and(has_path) {
             let reason = "must not contain a path: the bucket is put in front of the host".to_owned();
             return Err(self.refused("oss.endpoint", reason));
@@ -230,6 +265,10 @@ impl Sources {
         };
         SettingsError::Refused { origin, key: key.to_owned(), reason }
     }
+}
+
+fn has_path(url: &BaseUrl) -> bool {
+    url.as_str().splitn(4, '/').nth(3).is_some()
 }
 
 fn is_optional_and_absent(config: &ConfigFile, cause: &io::Error) -> bool {

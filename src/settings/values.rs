@@ -18,6 +18,7 @@ pub(super) const FIRST_TENANT: TenantId = match TenantId::new(1) {
     Err(_) => unreachable!(),
 };
 
+pub(super) const ALIYUN_SMS: BaseUrl = BaseUrl(Cow::Borrowed("https://dysmsapi.aliyuncs.com"));
 pub(super) const WECHAT_API: BaseUrl = BaseUrl(Cow::Borrowed("https://api.weixin.qq.com"));
 pub(super) const WECHAT_OAUTH: BaseUrl = BaseUrl(Cow::Borrowed("https://open.weixin.qq.com"));
 pub(super) const WECHAT_PAY: BaseUrl = BaseUrl(Cow::Borrowed("https://api.mch.weixin.qq.com"));

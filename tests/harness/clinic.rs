@@ -76,6 +76,7 @@ pub fn path_text(path: &Path) -> &str {
 pub enum Signal {
     Terminate,
     Interrupt,
+    HangUp,
 }
 
 /// A running server.
@@ -205,6 +206,7 @@ impl Clinic {
         let name = match signal {
             Signal::Terminate => "TERM",
             Signal::Interrupt => "INT",
+            Signal::HangUp => "HUP",
         };
         // The shell's own `kill`: every system has it, and no test needs an unsafe block.
         let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.child.id())).status();

@@ -6,7 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -64,17 +64,23 @@ fn with_body(head: &str, body: &str) -> Vec<u8> {
     format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
-/// One keep-alive connection.
-pub struct Connection {
-    stream: TcpStream,
+/// One keep-alive connection, over TCP or over what stands on it.
+pub struct Connection<S = TcpStream> {
+    stream: S,
     buffer: Vec<u8>,
 }
 
-impl Connection {
+impl Connection<TcpStream> {
     pub async fn open(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: Vec::with_capacity(4096) })
+        Ok(Self::over(stream))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    pub fn over(stream: S) -> Self {
+        Self { stream, buffer: Vec::with_capacity(4096) }
     }
 
     /// Sends one request and reads its reply whole.
@@ -85,7 +91,8 @@ impl Connection {
 
     /// Hands a request, or a part of one, to the operating system.
     pub async fn write(&mut self, request: &[u8]) -> io::Result<()> {
-        self.stream.write_all(request).await
+        self.stream.write_all(request).await?;
+        self.stream.flush().await
     }
 
     /// Reads one reply whole.
@@ -115,6 +122,7 @@ impl Connection {
     /// Answers the HTTP status and the body's bytes.
     pub async fn exchange(&mut self, request: &[u8]) -> io::Result<(u16, &[u8])> {
         self.stream.write_all(request).await?;
+        self.stream.flush().await?;
         self.buffer.clear();
         loop {
             self.fill().await?;
