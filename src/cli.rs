@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use domain::{AccountName, DoctorId, PersonName, Role, TenantId};
+use domain::{AccountName, Date, DoctorId, PersonName, Role, TenantId};
 
 use crate::settings::ConfigFile;
 
@@ -17,6 +17,7 @@ Examples:
   pati-service tenant add --id 2 --name 二分院    add a clinic
   pati-service staff add --account boss --role admin    add an administrator
   pati-service verify                            check the stored data
+  pati-service reconcile 2026-11-30              compare a day's payments with WeChat Pay
 
 Log lines go to standard error; RUST_LOG=debug shows more of them.";
 
@@ -54,6 +55,9 @@ pub enum Command {
     },
     /// Check the stored data, also beside a running server
     Verify,
+    /// Compare the payments of a day with WeChat Pay, also beside a running server. It changes nothing
+    #[command(after_help = RECONCILE_EXAMPLES)]
+    Reconcile(Reconcile),
 }
 
 /// Which clinic is served.
@@ -70,6 +74,27 @@ pub struct Serve {
 pub struct Import {
     /// The JSON file
     pub file: PathBuf,
+}
+
+const RECONCILE_EXAMPLES: &str = "\
+WeChat Pay is asked about each order that was made, paid or paid back on the day, one after the other. What differs is
+listed on standard output.
+
+Exit codes: 0 both sides say the same, 1 something differs, 2 not everything could be compared.
+
+Examples:
+  pati-service reconcile 2026-11-30
+  pati-service reconcile 2026-11-30 --tenant 2";
+
+/// What is compared with WeChat Pay.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Reconcile {
+    /// The day in the clinic's zone, as yyyy-MM-dd
+    #[arg(value_parser = Date::parse)]
+    pub date: Date,
+    /// The clinic; the default one when left out
+    #[arg(long, value_parser = TenantId::parse)]
+    pub tenant: Option<TenantId>,
 }
 
 /// What is to be done with clinics.
@@ -257,6 +282,22 @@ mod tests {
             "pati-service staff add --account chen --role boss",
             "pati-service staff add --account chen",
         ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_day_is_compared() {
+        let date = Date::parse("2026-11-30").expect("a date");
+        let command_of = |tenant: Option<u64>| {
+            let tenant = tenant.map(|id| TenantId::new(id).expect("an id"));
+            Command::Reconcile(Reconcile { date, tenant })
+        };
+        assert_eq!(command("pati-service reconcile 2026-11-30"), command_of(None));
+        assert_eq!(command("pati-service reconcile 2026-11-30 --tenant 2"), command_of(Some(2)));
+        for line in
+            ["pati-service reconcile", "pati-service reconcile 2026-13-01", "pati-service reconcile x"]
+        {
             assert!(parse(line).is_err(), "{line}");
         }
     }

@@ -14,6 +14,7 @@ pub mod passwords;
 pub mod pay;
 pub mod pictures;
 pub mod progress;
+pub mod reconcile;
 pub mod server;
 pub mod settings;
 pub mod sms;

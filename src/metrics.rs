@@ -19,6 +19,7 @@ use storage::{Observer, Writable};
 use crate::app::App;
 use crate::http::envelope::SUCCESS;
 use crate::http::error::ApiError;
+use crate::pay::stuck;
 
 /// Seconds of a request: from what memory answers to what a patient gives up on.
 const LATENCIES: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
@@ -55,6 +56,69 @@ struct SmsLabels {
     outcome: &'static str,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallLabels {
+    endpoint: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EndpointLabels {
+    endpoint: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OrderLabels {
+    state: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NoticeLabels {
+    kind: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WorkLabels {
+    work: &'static str,
+}
+
+/// What came of a call to WeChat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallOutcome {
+    /// It was done.
+    Done,
+    /// WeChat does not take the token, ticket or code any more.
+    Token,
+    /// WeChat wants to be asked less often.
+    Limit,
+    /// WeChat refused for another reason.
+    Refused,
+    /// WeChat is busy, or a proxy failed.
+    Busy,
+    /// WeChat was not reached.
+    Unreachable,
+    /// WeChat did not answer in time.
+    NoAnswer,
+    /// No call was made, since those before it failed.
+    Suspended,
+}
+
+impl CallOutcome {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Done => "ok",
+            Self::Token => "token",
+            Self::Limit => "limit",
+            Self::Refused => "refused",
+            Self::Busy => "busy",
+            Self::Unreachable => "unreachable",
+            Self::NoAnswer => "no_answer",
+            Self::Suspended => "suspended",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Latency;
 
@@ -71,6 +135,10 @@ pub struct Metrics {
     latencies: Family<RouteLabels, Histogram, Latency>,
     bookings: Family<BookingLabels, Counter>,
     sms: Family<SmsLabels, Counter>,
+    wechat_calls: Family<CallLabels, Counter>,
+    wechat_latencies: Family<EndpointLabels, Histogram, Latency>,
+    orders: Family<OrderLabels, Counter>,
+    notices: Family<NoticeLabels, Counter>,
     group_sizes: Histogram,
     syncs: Histogram,
     certificate_expiry: Gauge,
@@ -91,6 +159,9 @@ struct Levels {
     writable: Gauge,
     resident_bytes: Gauge,
     open_files: Gauge,
+    suspended_clinics: Gauge,
+    stuck_refunds: Gauge,
+    oldest_work: Family<WorkLabels, Gauge>,
 }
 
 impl fmt::Debug for Metrics {
@@ -112,6 +183,16 @@ impl Default for Metrics {
         registry.register("bookings", help, bookings.clone());
         let sms = Family::default();
         registry.register("sms", "Text messages by outcome", sms.clone());
+        let wechat_calls = Family::default();
+        let help = "Calls to WeChat and WeChat Pay by outcome";
+        registry.register("wechat_calls", help, wechat_calls.clone());
+        let wechat_latencies = Family::new_with_constructor(Latency);
+        let help = "Time until WeChat has answered, or was given up";
+        registry.register_with_unit("wechat_call_duration", help, Unit::Seconds, wechat_latencies.clone());
+        let orders = Family::default();
+        registry.register("pay_orders", "Orders that came into a state", orders.clone());
+        let notices = Family::default();
+        registry.register("pay_notices", "Notices of WeChat Pay by outcome", notices.clone());
         let group_sizes = Histogram::new(GROUP_SIZES);
         registry.register("commit_group_size", "Commits that shared one sync", group_sizes.clone());
         let syncs = Histogram::new(SYNC_LATENCIES);
@@ -121,9 +202,71 @@ impl Default for Metrics {
         let help = "When the TLS certificate ends, as seconds since 1970; 0 without TLS";
         let expiry = "tls_certificate_expiry_timestamp_seconds";
         registry.register(expiry, help, certificate_expiry.clone());
+        begin_at_zero(&wechat_calls, &wechat_latencies, (&orders, &notices));
         let levels = Levels::default();
         levels.register(&mut registry);
-        Self { registry, requests, latencies, bookings, sms, group_sizes, syncs, certificate_expiry, levels }
+        Self {
+            registry,
+            requests,
+            latencies,
+            bookings,
+            sms,
+            wechat_calls,
+            wechat_latencies,
+            orders,
+            notices,
+            group_sizes,
+            syncs,
+            certificate_expiry,
+            levels,
+        }
+    }
+}
+
+/// What is called at WeChat, as the calls name it.
+const ENDPOINTS: [&str; 10] = [
+    "token",
+    "ticket",
+    "oauth",
+    "templates",
+    "pay_order",
+    "pay_query",
+    "pay_close",
+    "pay_refund",
+    "pay_refund_query",
+    "pay_certificates",
+];
+
+const ORDER_STATES: [&str; 10] = [
+    "created",
+    "prepaid",
+    "closing",
+    "closed",
+    "paid",
+    "refund_due",
+    "refunding",
+    "refunded",
+    "failed",
+    "difference",
+];
+
+/// A counter that comes into being with its first count hides that count from whoever looks for an increase.
+fn begin_at_zero(
+    calls: &Family<CallLabels, Counter>,
+    latencies: &Family<EndpointLabels, Histogram, Latency>,
+    (orders, notices): (&Family<OrderLabels, Counter>, &Family<NoticeLabels, Counter>),
+) {
+    for endpoint in ENDPOINTS {
+        drop(calls.get_or_create(&CallLabels { endpoint, outcome: CallOutcome::Done.name() }));
+        drop(latencies.get_or_create(&EndpointLabels { endpoint }));
+    }
+    for state in ORDER_STATES {
+        drop(orders.get_or_create(&OrderLabels { state }));
+    }
+    for kind in ["payment", "refund"] {
+        for outcome in ["taken", "unsigned", "untrue", "not_now"] {
+            drop(notices.get_or_create(&NoticeLabels { kind, outcome }));
+        }
     }
 }
 
@@ -141,10 +284,18 @@ impl Levels {
             ("writable", "1 when bookings can be written, else 0", &self.writable),
             ("resident_memory_bytes", "Memory of the process", &self.resident_bytes),
             ("open_files", "File handles of the process", &self.open_files),
+            (
+                "wechat_suspended_clinics",
+                "Clinics whose WeChat is not asked for a while",
+                &self.suspended_clinics,
+            ),
+            ("pay_refunds_stuck", "Refunds that staff are to look at", &self.stuck_refunds),
         ];
         for (name, help, gauge) in all {
             registry.register(name, help, gauge.clone());
         }
+        let help = "How long the order has waited that has waited longest for this";
+        registry.register_with_unit("pay_oldest_work", help, Unit::Seconds, self.oldest_work.clone());
     }
 
     fn look(&self, app: &App) {
@@ -162,6 +313,15 @@ impl Levels {
         set(&self.writable, u64::from(status.writable == Writable::Yes));
         set(&self.resident_bytes, resident_bytes());
         set(&self.open_files, open_files());
+        let now = app.clock.now();
+        set(&self.suspended_clinics, app.wechat.suspended(now) as u64);
+        // As above; until then the last numbers stand.
+        if let Ok(pending) = stuck::pending(&app.storage, now) {
+            set(&self.stuck_refunds, pending.stuck);
+            for (work, seconds) in pending.oldest_seconds {
+                set(&self.oldest_work.get_or_create(&WorkLabels { work }), seconds);
+            }
+        }
     }
 }
 
@@ -187,6 +347,25 @@ impl Metrics {
     /// Notes when the TLS certificate ends.
     pub fn certificate_expires(&self, at: Timestamp) {
         self.certificate_expiry.set(at.as_millis() / 1000);
+    }
+
+    /// Counts a call to WeChat by what was called.
+    pub fn wechat_call(&self, endpoint: &'static str, outcome: CallOutcome, took: Duration) {
+        let outcome_name = outcome.name();
+        self.wechat_calls.get_or_create(&CallLabels { endpoint, outcome: outcome_name }).inc();
+        if outcome != CallOutcome::Suspended {
+            self.wechat_latencies.get_or_create(&EndpointLabels { endpoint }).observe(took.as_secs_f64());
+        }
+    }
+
+    /// Counts that an order came into a state.
+    pub fn order(&self, state: &'static str) {
+        self.orders.get_or_create(&OrderLabels { state }).inc();
+    }
+
+    /// Counts a notice of WeChat Pay: `taken`, or why not.
+    pub fn pay_notice(&self, kind: &'static str, outcome: &'static str) {
+        self.notices.get_or_create(&NoticeLabels { kind, outcome }).inc();
     }
 
     /// Everything in the text format of OpenMetrics.

@@ -5,10 +5,12 @@
 //! is still to be asked there is a row, which [`work`] goes through, so that neither a lost notice nor a crash loses
 //! money.
 
+pub mod certificates;
 pub mod client;
 pub mod merchant;
 pub mod orders;
 pub mod signing;
+pub mod stuck;
 pub mod wire;
 pub mod work;
 

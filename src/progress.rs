@@ -87,6 +87,10 @@ impl Progress for LongWork {
             Step::Compare => "compare the index",
             Step::Rebuild => "rebuild the index",
             Step::Verify => "verify the journal",
+            Step::Read => "read the journal",
+            Step::Fold => "fold the journal",
+            Step::Copy => "copy",
+            Step::Check => "check the copy",
         };
         self.report(step, done, total);
     }

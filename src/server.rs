@@ -28,6 +28,7 @@ use crate::http::limits::SlowedAttempts;
 use crate::import::ImportError;
 use crate::metrics::Metrics;
 use crate::passwords::PasswordHasher;
+use crate::pay::certificates::Certificates;
 use crate::pay::client::{PayClient, PaySetupError};
 use crate::pay::{self, Pay};
 use crate::pictures::{AccessKey, Pictures};
@@ -258,12 +259,22 @@ impl Prepared {
         tracing::info!(schedules = shown, patients = patients.len(), bookings, "filled the lists");
         let sms = sms(settings, &vault, &clock)?;
         let pay = Pay {
-            client: PayClient::new(settings.wechat.pay_base.as_str())?,
+            client: PayClient::new(
+                settings.wechat.pay_base.as_str(),
+                Arc::clone(&metrics),
+                Certificates::kept_in(storage.clone()),
+            )?,
             policy: settings.payment_policy(),
         };
         let pictures = pictures(settings, &storage, &vault)?;
         let bases = Bases { api: &settings.wechat.api_base, oauth: &settings.wechat.oauth_base };
-        let wechat = Wechat::new(bases, storage.clone(), Arc::clone(&vault), Arc::clone(&clock))?;
+        let wechat = Wechat::new(
+            bases,
+            storage.clone(),
+            Arc::clone(&vault),
+            Arc::clone(&clock),
+            Arc::clone(&metrics),
+        )?;
         let settings = settings.clone();
         Ok(Self {
             settings,

@@ -17,6 +17,7 @@ use storage::records::{WechatAccount, WechatSecrets};
 use storage::{CommitError, ReadError, SealError, Storage, Vault, keys};
 use thiserror::Error;
 
+use crate::metrics::Metrics;
 use crate::settings::BaseUrl;
 
 mod account;
@@ -76,6 +77,7 @@ pub struct Wechat {
     storage: Storage,
     vault: Arc<Vault>,
     clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
     clinics: DashMap<TenantId, Arc<Lending>>,
 }
 
@@ -98,6 +100,7 @@ impl Wechat {
         storage: Storage,
         vault: Arc<Vault>,
         clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
     ) -> Result<Self, OutgoingSetupError> {
         Ok(Self {
             outgoing: Outgoing::new(DEADLINE)?,
@@ -106,6 +109,7 @@ impl Wechat {
             storage,
             vault,
             clock,
+            metrics,
             clinics: DashMap::new(),
         })
     }

@@ -51,6 +51,7 @@ async fn an_account_is_told_all_that_is_stored_about_it() -> io::Result<()> {
                 "IDNo": "String", "phone": "String", "defaultMember": "Boolean", "createdAt": "String"
             }],
             "bookings": shape::of(&patient.books(1, 10).await?.data()["list"]),
+            "openId": "null", "payments": []
         }),
     );
     assert_eq!(told["phone"], json!(people::phone(1)));

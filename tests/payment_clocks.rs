@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use actors::{Clock as _, ManualClock};
 use domain::{Charge, CloseReason, OpenId, OrderReply, OrderState, RefundFailure, UnpaidBooking};
+use futures_util::future::join_all;
 use harness::clinic::{self, Clinic};
 use harness::folder::Folder;
 use harness::import::{Half, ImportFile, day};
@@ -15,13 +16,14 @@ use harness::pay::{self, Books, OPEN_IDS};
 use harness::{staff, store};
 use pati_service::app::App;
 use pati_service::metrics::Metrics;
-use pati_service::pay::{orders, work};
+use pati_service::pay::orders::Retried;
+use pati_service::pay::{orders, stuck, work};
 use pati_service::server::Prepared;
 use pati_service::settings::{BaseUrl, Settings, Unpaid};
 use serde_json::json;
-use simulator::{Answer as Script, Endpoint, RefundStatus, Simulator, TradeState};
-use storage::records::PayOrderRecord;
-use storage::{Scan, Storage, StorageOptions, keys};
+use simulator::{Answer as Script, Endpoint, Merchant, PayMode, RefundStatus, Simulator, TradeState};
+use storage::records::{PayConfRecord, PayIdentity, PayOrderRecord};
+use storage::{Commit, Scan, Storage, StorageOptions, keys};
 
 mod harness;
 
@@ -254,5 +256,97 @@ async fn a_refund_that_wechat_does_not_make_is_left_to_the_staff() -> io::Result
         assert_eq!(told, failure);
         assert_eq!((books.charge, books.received, books.refunded, books.jobs), (Charge::RefundDue, 1, 0, 0));
     }
+    Ok(())
+}
+
+/// T12: ten administrators want the same refund to be tried again.
+#[actix_web::test]
+async fn ten_retries_at_once_are_one() -> io::Result<()> {
+    let world = World::with(Unpaid::Keep).await?;
+    world.pay();
+    world.after(6).await;
+    world.cancel().await;
+    world.wechat.script(Endpoint::Refund, Script::pay_error(403, "USER_ACCOUNT_ABNORMAL", "用户帐户注销"));
+    world.after(1).await;
+    assert!(matches!(world.books().state, OrderState::Failed { .. }), "{:?}", world.books().state);
+    let (no, asked) = (world.newest().no, world.wechat.calls(Endpoint::Refund));
+    let note = Commit::new();
+    let retried = join_all((0..10).map(|_| orders::retry(&world.app, no, &note))).await;
+    let retried: Vec<_> = retried.into_iter().map(|one| one.expect("written")).collect();
+    assert_eq!(retried.iter().filter(|one| **one == Retried::Now).count(), 1, "{retried:?}");
+    world.after(0).await;
+    assert_eq!(world.wechat.calls(Endpoint::Refund), asked + 1);
+    // What WeChat is at can be asked about sooner, once.
+    assert!(matches!(world.books().state, OrderState::Refunding { .. }), "{:?}", world.books().state);
+    for expected in [Retried::Now, Retried::Already] {
+        assert_eq!(orders::retry(&world.app, no, &note).await.expect("written"), expected);
+    }
+    world.after(6).await;
+    assert!(matches!(world.books().state, OrderState::Refunded { .. }), "{:?}", world.books().state);
+    assert!(orders::retry(&world.app, no, &note).await.is_err());
+    Ok(())
+}
+
+/// What stands in the way of a refund is told while it does, and no longer.
+#[actix_web::test]
+async fn a_refund_is_stuck_while_wechat_does_not_take_it() -> io::Result<()> {
+    let world = World::with(Unpaid::Keep).await?;
+    let pending = || stuck::pending(&world.storage, world.clock.now()).expect("readable");
+    let oldest =
+        |work: &str| pending().oldest_seconds.iter().find(|(name, _)| *name == work).expect("known").1;
+    assert_eq!(pending().stuck, 0);
+    world.pay();
+    world.after(6).await;
+    world.cancel().await;
+    for _ in 0..2 {
+        world.wechat.script(Endpoint::Refund, Script::pay_error(403, "NOT_ENOUGH", "余额不足"));
+        world.after(1).await;
+    }
+    assert_eq!(pending().stuck, 1);
+    let trouble = world.storage.get(&keys::pay_trouble(world.newest().no)).expect("readable").expect("noted");
+    assert_eq!((trouble.record.code(), trouble.record.attempts), ("NOT_ENOUGH", 1));
+    world.clock.advance(Duration::from_secs(3));
+    assert_eq!((oldest("ask_refund"), oldest("await_payment")), (4, 0));
+    world.after(6).await;
+    world.after(6).await;
+    assert!(matches!(world.books().state, OrderState::Refunded { .. }), "{:?}", world.books().state);
+    assert_eq!((pending().stuck, oldest("ask_refund"), oldest("await_refund")), (0, 0, 0));
+    Ok(())
+}
+
+#[actix_web::test]
+async fn certificates_are_downloaded_ahead_and_after_a_failure_once_a_minute() -> io::Result<()> {
+    const HOUR: u64 = 60 * MINUTE;
+    let world = World::with(Unpaid::Keep).await?;
+    let merchant = Merchant { mode: PayMode::Certificates, ..Merchant::simulated(1) };
+    world.wechat.add_merchant(merchant).expect("a key");
+    let key = keys::pay_conf(store::tenant());
+    let record = world.storage.get(&key).expect("readable").expect("entered").record;
+    let secrets = record.open(&world.app.vault, &key).expect("opened");
+    let identity = PayIdentity {
+        app_id: record.app_id,
+        mch_id: record.mch_id,
+        serial_no: record.serial_no,
+        wechat_key_id: String::new(),
+        wechat_key: String::new(),
+    };
+    let sealed = PayConfRecord::seal(&world.app.vault, &key, &secrets, identity).expect("sealed");
+    let mut commit = Commit::new();
+    commit.put(&key, &sealed);
+    world.storage.commit(commit).await.expect("written");
+    let asked = || world.wechat.calls(Endpoint::Certificates);
+    for (seconds, calls) in [(1, 1), (1, 1), (9 * HOUR, 1), (HOUR, 2), (1, 2)] {
+        world.after(seconds).await;
+        assert_eq!(asked(), calls, "after {seconds} s more");
+    }
+    world.wechat.script_always(Endpoint::Certificates, Script::Reset);
+    for (seconds, calls) in [(10 * HOUR, 3), (30, 3), (30, 4)] {
+        world.after(seconds).await;
+        assert_eq!(asked(), calls, "after {seconds} s more");
+    }
+    world.wechat.clear_scripts();
+    world.after(MINUTE).await;
+    world.after(MINUTE).await;
+    assert_eq!(asked(), 5);
     Ok(())
 }

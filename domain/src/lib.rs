@@ -48,12 +48,13 @@ pub use invariants::{BrokenInvariant, Invariant};
 pub use labels::{LabelKind, LabelName, LabelNameError};
 pub use money::{Fen, MoneyError};
 pub use payment::{
-    BookingEffect, BookingFacts, Cancellation, CloseReason, CreateOrder, Currency, LEAST_TIME_TO_PAY,
-    LedgerEntry, MAX_MISMATCHES, MAX_ORDERS_PER_BOOKING, MAX_PAY_NUMBER, Mismatch, MismatchKind, Movement,
-    OpenId, OrderCommand, OrderDecision, OrderEvent, OrderReply, OrderState, OutTradeNo, PREPAY_VALID,
-    PayIdError, PayOrder, Payment, PaymentPolicy, PaymentRejection, PrepaidOrder, Prepay, PrepayId,
-    REFUND_ATTEMPTS, Receipt, Refund, RefundFailure, RefundNo, RefundReason, RefundReport, RefundState,
-    Surplus, TradeReport, TradeState, TransactionId, UnpaidBooking, WechatRefundId, Work,
+    Attached, BookingEffect, BookingFacts, Cancellation, CloseReason, CreateOrder, Currency,
+    LEAST_TIME_TO_PAY, LedgerEntry, MAX_MISMATCHES, MAX_ORDERS_PER_BOOKING, MAX_PAY_NUMBER, Mismatch,
+    MismatchKind, Movement, OpenId, OrderCommand, OrderDecision, OrderEvent, OrderMark, OrderReply,
+    OrderState, OutTradeNo, PREPAY_VALID, PayIdError, PayOrder, Payment, PaymentPolicy, PaymentRejection,
+    PrepaidOrder, Prepay, PrepayId, REFUND_ASKED_WITHIN, REFUND_ATTEMPTS, REFUND_MADE_WITHIN, Receipt,
+    Refund, RefundFailure, RefundNo, RefundReason, RefundReport, RefundState, Surplus, TradeReport,
+    TradeState, TransactionId, UnpaidBooking, WechatRefundId, Work,
 };
 pub use people::{Age, Gender, IdNumber, PersonError, PersonName, Phone};
 pub use policy::{DailyVisits, NoShowPolicy, Policy};

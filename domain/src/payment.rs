@@ -19,13 +19,13 @@ mod refunds;
 mod work;
 
 pub use command::{
-    BookingFacts, CreateOrder, OrderCommand, Payment, PrepaidOrder, RefundReport, RefundState, TradeReport,
-    TradeState,
+    Attached, BookingFacts, CreateOrder, OrderCommand, Payment, PrepaidOrder, RefundReport, RefundState,
+    TradeReport, TradeState,
 };
 pub use decide::{OrderDecision, OrderReply, PaymentRejection};
 pub use event::{BookingEffect, LedgerEntry, Movement, OrderEvent};
 pub use ids::{
-    Currency, MAX_PAY_NUMBER, OpenId, OutTradeNo, PayIdError, PrepayId, RefundNo, TransactionId,
+    Currency, MAX_PAY_NUMBER, OpenId, OrderMark, OutTradeNo, PayIdError, PrepayId, RefundNo, TransactionId,
     WechatRefundId,
 };
 pub use order::{
@@ -40,6 +40,10 @@ use std::time::Duration;
 pub const PREPAY_VALID: Duration = Duration::from_secs(2 * 60 * 60);
 /// WeChat refuses an order that ends sooner than this.
 pub const LEAST_TIME_TO_PAY: Duration = Duration::from_secs(60);
+/// WeChat takes the request for a refund at once; after this time something is in its way.
+pub const REFUND_ASKED_WITHIN: Duration = Duration::from_secs(10 * 60);
+/// The payer has the money back within this time, by WeChat's word, also on a bank card.
+pub const REFUND_MADE_WITHIN: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 /// How many orders a booking can have. Each of them was given up before the next was made, so a
 /// patient has no use for that many.
 pub const MAX_ORDERS_PER_BOOKING: u16 = 32;

@@ -145,6 +145,8 @@ pub enum ErrorCode {
     PayPageUnknown,
     /// The booking has had as many orders as it may have.
     TooManyOrders,
+    /// The clinic is paid in another official account (公众号) than its service account.
+    AppIdDiffers,
     /// What was entered does not fit the ID number or the patient on file.
     PatientMismatch,
     /// The account has this patient among its members already.
@@ -285,6 +287,7 @@ pub const TABLE: [Row; E::Internal as usize + 1] = [
     row(E::OpenIdForeign,       "402005", 409, "微信身份与登录账号不符，请从诊所公众号重新进入", Never),
     row(E::PayPageUnknown,      "402006", 409, "支付会话已失效，请重新发起支付", Never),
     row(E::TooManyOrders,       "402007", 409, "该预约的支付次数过多，请到前台支付", Never),
+    row(E::AppIdDiffers,        "402101", 409, "微信支付与公众号的AppID不一致，请核对后重试", Never),
     row(E::PatientMismatch,     "403001", 409, "就诊人信息与身份证不符，请核对后重试", Never),
     row(E::MemberExists,        "403002", 409, "就诊人已存在，请勿重复添加", Never),
     row(E::MemberLimit,         "403003", 409, "就诊人数已达上限", Never),

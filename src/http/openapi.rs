@@ -103,6 +103,8 @@ struct Failure {
         payments::paysign::sign,
         payments::conf::show,
         payments::conf::update,
+        payments::listed::list,
+        payments::retries::retry,
         staff::login::login,
         staff::login::logout,
         staff::passwords::change,

@@ -23,14 +23,19 @@ use crate::pay::orders::{self, News};
 use crate::pay::{PayError, notify_url};
 
 pub mod conf;
+pub mod listed;
 pub mod notices;
 pub mod paysign;
+pub mod retries;
 
 /// How orders of v3 are signed in the page.
 const SIGN_TYPE: &str = "RSA";
 
 /// WeChat takes so many characters of a description.
 const MAX_DESCRIPTION: usize = 127;
+
+/// As many numbers are left out before the last attempt: more than a day's orders.
+const MOST_LEFT_OUT: usize = 10_000;
 
 #[derive(Serialize, ToSchema)]
 struct AppoOrder {
@@ -89,20 +94,46 @@ pub async fn order(
     orders::check(&app, patient.tenant, (patient.user, &booking), &payer)?;
     let merchant = Merchant::of(&app, patient.tenant)?.ok_or(ErrorCode::PayNotOffered)?;
     require_bound(&app, patient, &merchant, &payer)?;
-    let told = orders::create(&app, patient.tenant, (patient.user, id), &payer).await?;
-    let prepay = match told.reply {
-        OrderReply::Payable { prepay, .. } => Ok(prepay),
-        OrderReply::AskWechat(_) => ask(&app, &merchant, &told.order, &booking).await?,
-        OrderReply::Mismatch | OrderReply::Done => {
-            return Err(ApiError::internal("a new order was answered with something else"));
-        }
-    };
+    let (no, prepay) = payable(&app, &merchant, &booking, (patient, &payer)).await?;
     if let Some(repeat) = &repeat
         && prepay.is_ok()
     {
         idempotency::remember(&app, repeat).await?;
     }
-    reply(&app, told.order.no, prepay)
+    reply(&app, no, prepay)
+}
+
+/// An order that WeChat has made, or what it says to the last one that it would not make.
+///
+/// Where WeChat has something else under the order's number, another number is taken. Each time ten times as many are left
+/// out, since a store that was restored from a backup has forgotten many at once.
+async fn payable(
+    app: &App,
+    merchant: &Merchant,
+    booking: &Booking,
+    (patient, payer): (Patient, &OpenId),
+) -> Result<(OutTradeNo, Result<PrepayId, String>), ApiError> {
+    let (tenant, owner) = (patient.tenant, (patient.user, booking.id));
+    let mut left_out = 1;
+    loop {
+        let told = orders::create(app, tenant, owner, payer).await?;
+        let no = told.order.no;
+        let asked = match told.reply {
+            OrderReply::Payable { prepay, .. } => Asked::Made(prepay),
+            OrderReply::AskWechat(_) => ask(app, merchant, &told.order, booking).await?,
+            OrderReply::Mismatch | OrderReply::Done => {
+                return Err(ApiError::internal("a new order was answered with something else"));
+            }
+        };
+        match asked {
+            Asked::Made(prepay) => return Ok((no, Ok(prepay))),
+            Asked::Unusable(_) if left_out <= MOST_LEFT_OUT => {
+                orders::skip_numbers(app, tenant, left_out - 1).await?;
+                left_out *= 10;
+            }
+            Asked::Refused(message) | Asked::Unusable(message) => return Ok((no, Err(message))),
+        }
+    }
 }
 
 /// Refuses an open id that is not the account's own.
@@ -116,13 +147,18 @@ fn require_bound(app: &App, patient: Patient, merchant: &Merchant, payer: &OpenI
     Err(ErrorCode::OpenIdForeign.into())
 }
 
-/// Has WeChat make the order; what it says when it does not is for the patient to read.
-async fn ask(
-    app: &App,
-    merchant: &Merchant,
-    order: &PayOrder,
-    booking: &Booking,
-) -> Result<Result<PrepayId, String>, ApiError> {
+/// What WeChat says to an order.
+enum Asked {
+    /// It has made it.
+    Made(PrepayId),
+    /// It has not, and why is for the patient to read. The same order may be made later.
+    Refused(String),
+    /// The same, and this order is closed for good: it takes another one.
+    Unusable(String),
+}
+
+/// Has WeChat make the order.
+async fn ask(app: &App, merchant: &Merchant, order: &PayOrder, booking: &Booking) -> Result<Asked, ApiError> {
     let caller = Caller { merchant, clock: &*app.clock };
     let description = description(app, order, booking)?;
     let url = notify_url(app, "notify", order.no.tenant());
@@ -131,7 +167,7 @@ async fn ask(
         Ok(prepay) => {
             let prepaid = OrderCommand::Prepaid(PrepaidOrder { prepay, asked_at });
             match orders::tell(app, order.no, &News::Plain(prepaid)).await?.reply {
-                OrderReply::Payable { prepay, .. } => Ok(Ok(prepay)),
+                OrderReply::Payable { prepay, .. } => Ok(Asked::Made(prepay)),
                 OrderReply::AskWechat(_) | OrderReply::Mismatch | OrderReply::Done => {
                     Err(ApiError::internal("a prepaid order was answered with something else"))
                 }
@@ -140,23 +176,28 @@ async fn ask(
         Err(CallError::NoAnswer) => Err(ErrorCode::PayUnanswered.into()),
         Err(CallError::Refused { status, code, message }) => {
             tracing::warn!(order = %order.no, status, code, "WeChat Pay refused an order");
-            explained(app, caller, order).await?;
-            Ok(Err(format!("{message}（{code}）")))
+            let is_open = explained(app, caller, order, &code).await?;
+            let message = format!("{message}（{code}）");
+            Ok(if is_open { Asked::Refused(message) } else { Asked::Unusable(message) })
         }
     }
 }
 
-/// An order that WeChat does not make again may have been paid or closed meanwhile.
+/// An order that WeChat does not make may have been paid or closed meanwhile, or be another one, or be this one with other
+/// content. Answers whether it can still be made.
 ///
 /// # Errors
 /// 402002 when it was paid.
-async fn explained(app: &App, caller: Caller<'_>, order: &PayOrder) -> Result<(), ApiError> {
+async fn explained(app: &App, caller: Caller<'_>, order: &PayOrder, code: &str) -> Result<bool, ApiError> {
     // Without an answer it is asked again later.
-    let Ok(trade) = app.pay.client.query(caller, order.no).await else { return Ok(()) };
-    let told = orders::tell(app, order.no, &News::Trade(trade)).await?;
+    let Ok(news) = app.pay.client.query(caller, order.no).await else { return Ok(true) };
+    let mut told = orders::tell(app, order.no, &News::Trade(news)).await?;
+    if code == "OUT_TRADE_NO_USED" && told.order.state.is_open() {
+        told = orders::tell(app, order.no, &News::Plain(OrderCommand::OtherContent)).await?;
+    }
     match told.order.state.receipt() {
         Some(_) => Err(ErrorCode::AlreadyPaid.into()),
-        None => Ok(()),
+        None => Ok(told.order.state.is_open()),
     }
 }
 

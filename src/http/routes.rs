@@ -153,6 +153,8 @@ pub fn contract() -> Vec<Endpoint> {
         get("/manager_service/bans", front_desk::bans::list),
         post("/manager_service/ban/lift", front_desk::bans::lift),
         get("/manager_service/statistics", front_desk::statistics::show),
+        get("/manager_service/payments", payments::listed::list),
+        post("/manager_service/payments/retry", payments::retries::retry),
 
         // WeChat.
         get("/wechat/conf", wechat::conf::show),

@@ -52,6 +52,17 @@ impl Conf {
         };
         let mut commit = Commit::new();
         commit.require_version(&key, before.version).put(&key, &record);
+        let paid_in = |conf: &Self| conf.secrets.account.as_ref().map(|account| account.app_id.clone());
+        if paid_in(self) != paid_in(before) {
+            // Patients would be known by one account and pay in another.
+            let key = keys::pay_conf(tenant);
+            let payment = app.storage.get(&key).map_err(ApiError::internal)?;
+            commit.require_version(&key, payment.as_ref().map_or(Version::ABSENT, |stored| stored.version));
+            let own = payment.map(|stored| stored.record.app_id).filter(|own| !own.is_empty());
+            if own.is_some() && own != paid_in(self) {
+                return Err(ErrorCode::AppIdDiffers.into());
+            }
+        }
         let borrower = |conf: &Self| {
             conf.secrets.account.as_ref().map(|account| (account.app_id.clone(), account.app_secret.clone()))
         };

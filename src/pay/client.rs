@@ -1,17 +1,21 @@
 //! The calls to WeChat Pay v3.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use actors::Clock;
 use aws_lc_rs::rand;
-use domain::{Fen, OutTradeNo, PayOrder, PrepayId, Receipt, Refund, RefundNo, TradeState};
+use domain::{Fen, OutTradeNo, PayOrder, PrepayId, Receipt, Refund, RefundNo};
+use reqwest::header::HeaderMap;
 use reqwest::{Method, Response, header, redirect};
 use serde::Serialize;
 use thiserror::Error;
 
+use super::certificates::Certificates;
 use super::merchant::Merchant;
-use super::signing::{Signed, request_text};
-use super::wire::{self, RefundTold};
+use super::signing::{Signed, SigningError, request_text};
+use super::wire::{self, RefundTold, TradeNews};
+use crate::metrics::{CallOutcome, Metrics};
 
 /// No reply of WeChat Pay comes near it.
 const MAX_REPLY_BYTES: usize = 256 * 1024;
@@ -50,6 +54,46 @@ impl CallError {
 pub struct PayClient {
     client: reqwest::Client,
     base: String,
+    metrics: Arc<Metrics>,
+    pub(super) certificates: Certificates,
+}
+
+/// What is called, as metrics name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Endpoint {
+    Order,
+    Query,
+    Close,
+    Refund,
+    RefundQuery,
+    Certificates,
+}
+
+impl Endpoint {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Order => "pay_order",
+            Self::Query => "pay_query",
+            Self::Close => "pay_close",
+            Self::Refund => "pay_refund",
+            Self::RefundQuery => "pay_refund_query",
+            Self::Certificates => "pay_certificates",
+        }
+    }
+}
+
+/// A reply of success that nobody has verified yet.
+pub(super) struct Unverified {
+    headers: HeaderMap,
+    /// Its body.
+    pub(super) body: Vec<u8>,
+}
+
+impl Unverified {
+    /// Its `Wechatpay-` headers.
+    pub(super) fn signed(&self) -> Result<Signed<'_>, SigningError> {
+        Signed::read(|name| self.headers.get(name).and_then(|value| value.to_str().ok()))
+    }
 }
 
 #[derive(Serialize)]
@@ -59,6 +103,7 @@ struct OrderBody<'a> {
     description: &'a str,
     out_trade_no: String,
     time_expire: String,
+    attach: String,
     notify_url: &'a str,
     amount: OrderAmount,
     payer: Payer<'a>,
@@ -110,7 +155,7 @@ impl PayClient {
     ///
     /// # Errors
     /// When the HTTPS client cannot be set up.
-    pub fn new(base: &str) -> Result<Self, PaySetupError> {
+    pub fn new(base: &str, metrics: Arc<Metrics>, certificates: Certificates) -> Result<Self, PaySetupError> {
         let client = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(2))
             .timeout(Duration::from_secs(5))
@@ -119,7 +164,7 @@ impl PayClient {
             .user_agent(concat!("pati-service/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|cause| PaySetupError(cause.without_url().to_string()))?;
-        Ok(Self { client, base: base.to_owned() })
+        Ok(Self { client, base: base.to_owned(), metrics, certificates })
     }
 
     /// Makes an order; the same order twice is one.
@@ -138,11 +183,12 @@ impl PayClient {
             description,
             out_trade_no: order.no.to_string(),
             time_expire: beijing(order.expires_at),
+            attach: order.mark().to_string(),
             notify_url,
             amount: OrderAmount { total: order.amount.get(), currency: "CNY" },
             payer: Payer { openid: order.payer.as_str() },
         };
-        let reply = self.post(caller, "/v3/pay/transactions/jsapi", &body).await?;
+        let reply = self.post(caller, (Endpoint::Order, "/v3/pay/transactions/jsapi"), &body).await?;
         wire::prepaid(&reply).map_err(|_| CallError::NoAnswer)
     }
 
@@ -150,16 +196,16 @@ impl PayClient {
     ///
     /// # Errors
     /// [`CallError`], also when the answer is about something else. That there is no such order is an answer.
-    pub async fn query(&self, caller: Caller<'_>, no: OutTradeNo) -> Result<TradeState, CallError> {
+    pub async fn query(&self, caller: Caller<'_>, no: OutTradeNo) -> Result<TradeNews, CallError> {
         let mch_id = &caller.merchant.mch_id;
         let target = format!("/v3/pay/transactions/out-trade-no/{no}?mchid={mch_id}");
-        let reply = match self.call(caller, Method::GET, &target, Vec::new()).await {
-            Err(error) if error.is("ORDER_NOT_EXIST") => return Ok(TradeState::NotFound),
+        let reply = match self.call(caller, (Endpoint::Query, Method::GET, &target), Vec::new()).await {
+            Err(error) if error.is("ORDER_NOT_EXIST") => return Ok(TradeNews::NOT_FOUND),
             reply => reply?,
         };
         let told = wire::trade(&reply).map_err(|_| CallError::NoAnswer)?;
         let is_ours = told.order == no && told.mch_id == *mch_id && told.app_id == caller.merchant.app_id;
-        if is_ours { Ok(told.trade) } else { Err(CallError::NoAnswer) }
+        if is_ours { Ok(told.news) } else { Err(CallError::NoAnswer) }
     }
 
     /// Closes an order. That it is closed, or that there is none, is a success.
@@ -168,7 +214,8 @@ impl PayClient {
     /// [`CallError`]
     pub async fn close(&self, caller: Caller<'_>, no: OutTradeNo) -> Result<(), CallError> {
         let target = format!("/v3/pay/transactions/out-trade-no/{no}/close");
-        match self.post(caller, &target, &CloseBody { mchid: &caller.merchant.mch_id }).await {
+        let body = CloseBody { mchid: &caller.merchant.mch_id };
+        match self.post(caller, (Endpoint::Close, &target), &body).await {
             Err(error) if error.is("ORDER_CLOSED") || error.is("ORDER_NOT_EXIST") => Ok(()),
             reply => reply.map(|_| ()),
         }
@@ -191,7 +238,7 @@ impl PayClient {
             notify_url,
             amount: RefundAmount { refund: amount.get(), total: amount.get(), currency: "CNY" },
         };
-        let reply = self.post(caller, "/v3/refund/domestic/refunds", &body).await?;
+        let reply = self.post(caller, (Endpoint::Refund, "/v3/refund/domestic/refunds"), &body).await?;
         wire::refund(&reply).map_err(|_| CallError::NoAnswer)
     }
 
@@ -201,31 +248,77 @@ impl PayClient {
     /// [`CallError`]
     pub async fn refund_query(&self, caller: Caller<'_>, no: RefundNo) -> Result<RefundTold, CallError> {
         let target = format!("/v3/refund/domestic/refunds/{no}");
-        let reply = self.call(caller, Method::GET, &target, Vec::new()).await?;
+        let reply = self.call(caller, (Endpoint::RefundQuery, Method::GET, &target), Vec::new()).await?;
         wire::refund(&reply).map_err(|_| CallError::NoAnswer)
+    }
+
+    /// WeChat's certificates for a merchant, still encrypted, as a reply that is to be verified with them.
+    pub(super) async fn listed_certificates(&self, caller: Caller<'_>) -> Result<Unverified, CallError> {
+        self.exchange(caller, (Endpoint::Certificates, Method::GET, "/v3/certificates"), Vec::new()).await
     }
 
     async fn post(
         &self,
         caller: Caller<'_>,
-        target: &str,
+        (endpoint, target): (Endpoint, &str),
         body: &impl Serialize,
     ) -> Result<Vec<u8>, CallError> {
         let body = serde_json::to_vec(body).map_err(|_| CallError::NoAnswer)?;
-        self.call(caller, Method::POST, target, body).await
+        self.call(caller, (endpoint, Method::POST, target), body).await
     }
 
-    /// Signs, sends, and verifies what comes back. The body is sent as it was signed.
+    /// Signs, sends, and verifies what comes back.
     async fn call(
         &self,
-        Caller { merchant, clock }: Caller<'_>,
-        method: Method,
-        target: &str,
+        caller: Caller<'_>,
+        what: (Endpoint, Method, &str),
         body: Vec<u8>,
     ) -> Result<Vec<u8>, CallError> {
-        let (nonce, timestamp) = (nonce().ok_or(CallError::NoAnswer)?, clock.now().as_millis() / 1_000);
+        let reply = self.exchange(caller, what, body).await?;
+        let Caller { merchant, clock } = caller;
+        let verified = match reply.signed() {
+            Ok(signed) => match merchant.wechat.verify(signed, &reply.body, clock.now()) {
+                Err(SigningError::UnknownKey) if merchant.has_certificates() => {
+                    let keys = self.refresh_certificates(caller, Some(signed.serial)).await?;
+                    keys.verify(signed, &reply.body, clock.now())
+                }
+                verified => verified,
+            },
+            Err(error) => Err(error),
+        };
+        match verified {
+            Ok(()) => Ok(reply.body),
+            Err(error) => {
+                tracing::warn!(error = %error, "a reply of WeChat Pay is not believed");
+                Err(CallError::NoAnswer)
+            }
+        }
+    }
+
+    async fn exchange(
+        &self,
+        caller: Caller<'_>,
+        what: (Endpoint, Method, &str),
+        body: Vec<u8>,
+    ) -> Result<Unverified, CallError> {
+        let (endpoint, begun) = (what.0, Instant::now());
+        let (outcome, reply) = self.attempt(caller, what, body).await;
+        self.metrics.wechat_call(endpoint.name(), outcome, begun.elapsed());
+        reply
+    }
+
+    /// The body is sent as it was signed.
+    async fn attempt(
+        &self,
+        Caller { merchant, clock }: Caller<'_>,
+        (_, method, target): (Endpoint, Method, &str),
+        body: Vec<u8>,
+    ) -> (CallOutcome, Result<Unverified, CallError>) {
+        let unsent = || (CallOutcome::Unreachable, Err(CallError::NoAnswer));
+        let Some(nonce) = nonce() else { return unsent() };
+        let timestamp = clock.now().as_millis() / 1_000;
         let text = request_text(method.as_str(), target, &timestamp.to_string(), &nonce, &body);
-        let signature = merchant.key.sign(&text).map_err(|_| CallError::NoAnswer)?;
+        let Ok(signature) = merchant.key.sign(&text) else { return unsent() };
         let authorization = format!(
             "WECHATPAY2-SHA256-RSA2048 mchid=\"{}\",nonce_str=\"{nonce}\",signature=\"{signature}\",\
              timestamp=\"{timestamp}\",serial_no=\"{}\"",
@@ -235,32 +328,32 @@ impl PayClient {
             .client
             .request(method, format!("{}{target}", self.base))
             .header(header::AUTHORIZATION, authorization)
-            .header(header::ACCEPT, "application/json")
-            .header("Wechatpay-Serial", merchant.wechat.id());
+            .header(header::ACCEPT, "application/json");
+        if let Some(id) = merchant.wechat.announced() {
+            request = request.header("Wechatpay-Serial", id);
+        }
         if !body.is_empty() {
             request = request.header(header::CONTENT_TYPE, "application/json").body(body);
         }
-        let response = request.send().await.map_err(|_| CallError::NoAnswer)?;
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(cause) if cause.is_connect() => return unsent(),
+            Err(_) => return (CallOutcome::NoAnswer, Err(CallError::NoAnswer)),
+        };
         let (status, headers) = (response.status(), response.headers().clone());
-        let reply = read(response).await.ok_or(CallError::NoAnswer)?;
+        let Some(body) = read(response).await else {
+            return (CallOutcome::NoAnswer, Err(CallError::NoAnswer));
+        };
         if status.is_success() {
-            let header = |name: &'static str| headers.get(name).and_then(|value| value.to_str().ok());
-            let signed = Signed::read(header);
-            let verified = signed.and_then(|signed| merchant.wechat.verify(signed, &reply, clock.now()));
-            return match verified {
-                Ok(()) => Ok(reply),
-                Err(error) => {
-                    tracing::warn!(error = %error, "a reply of WeChat Pay is not believed");
-                    Err(CallError::NoAnswer)
-                }
-            };
+            return (CallOutcome::Done, Ok(Unverified { headers, body }));
         }
         // Failures are not signed. Those of its own and of a hurry are no answer to what was asked.
-        let (code, message) = wire::failure(&reply);
+        let (code, message) = wire::failure(&body);
         if status.is_client_error() && status.as_u16() != 429 && !code.is_empty() {
-            return Err(CallError::Refused { status: status.as_u16(), code, message });
+            let refused = CallError::Refused { status: status.as_u16(), code, message };
+            return (CallOutcome::Refused, Err(refused));
         }
-        Err(CallError::NoAnswer)
+        (CallOutcome::Busy, Err(CallError::NoAnswer))
     }
 }
 

@@ -4,16 +4,17 @@ use actors::{AskError, Request, Target, Terms};
 use domain::{
     Booking, BookingEffect, BookingFacts, BookingId, Cancel, CancelBy, Charge, CreateOrder, LedgerEntry,
     OpenId, OrderCommand, OrderEvent, OrderReply, OrderState, OutTradeNo, Paid, PaidBy, PayOrder,
-    PaymentRejection, RefundNo, Status, TenantId, TradeReport, TradeState, UserId,
+    PaymentRejection, RefundFailure, RefundNo, Status, TenantId, TradeReport, UserId,
 };
 use storage::records::{
     BookingOrdersRecord, BookingOwner, BookingRecord, LedgerDayRecord, LedgerRecord, PayJobRecord,
-    PayOrderRecord, RefundRecord,
+    PayOrderRecord, PayTroubleRecord, RefundRecord,
 };
 use storage::sabotage::{self, Bug};
 use storage::{Commit, CommitError, Key, Sequence, Version, keys};
 
 use super::PayError;
+use super::wire::TradeNews;
 use crate::app::App;
 
 /// How often something is decided anew because others changed what it was decided on.
@@ -23,9 +24,18 @@ const MAX_TRIES: usize = 8;
 #[derive(Clone, Debug)]
 pub enum News {
     /// WeChat tells how it stands.
-    Trade(TradeState),
+    Trade(TradeNews),
     /// Its booking does not take place.
     GivenUp(domain::Cancellation),
+    /// WeChat does not take its refund, with this code, after so many attempts.
+    RefundRefused {
+        /// The refund.
+        no: RefundNo,
+        /// WeChat's code.
+        code: String,
+        /// How often it was asked.
+        attempts: u16,
+    },
     /// Anything that needs neither the booking nor the number of a refund.
     Plain(OrderCommand),
 }
@@ -93,6 +103,27 @@ pub fn newest_of(app: &App, tenant: TenantId, booking: BookingId) -> Result<Opti
         Some(no) => find(app, no),
         None => Ok(None),
     }
+}
+
+/// What has the orders of a booking looked at now: it is being paid at the desk, and nobody is to pay twice. An order that
+/// is made meanwhile is found by its own row.
+///
+/// # Errors
+/// They cannot be read.
+pub fn look_now(app: &App, tenant: TenantId, booking: BookingId) -> Result<Option<Commit>, PayError> {
+    let Some(no) =
+        app.storage.get(&keys::orders_of_booking(tenant, booking))?.and_then(|stored| stored.record.newest())
+    else {
+        return Ok(None);
+    };
+    // Those before it were closed, or are to be closed, when it was made.
+    let order = app.storage.get(&keys::pay_order(no))?;
+    if !order.is_some_and(|stored| stored.record.state.is_open()) {
+        return Ok(None);
+    }
+    let mut commit = Commit::new();
+    commit.put(&keys::pay_job(no), &PayJobRecord { due_at: app.clock.now(), attempts: 0 });
+    Ok(Some(commit))
 }
 
 /// Whether the booking could be paid by this payer, before anything is made.
@@ -170,12 +201,26 @@ pub async fn create(
         commit.require_version(&index_key, version).put(&index_key, &index);
         commit.require_version(&read.key, read.version);
         match app.storage.commit(commit).await {
-            Ok(_) => return Ok(Told { order: made, reply: decision.reply }),
+            Ok(_) => {
+                count(app, &decision.events);
+                return Ok(Told { order: made, reply: decision.reply });
+            }
             Err(CommitError::Conflict { .. }) => {}
             Err(other) => return Err(other.into()),
         }
     }
     Err(PayError::Contended)
+}
+
+/// Leaves so many numbers of orders unused: WeChat has other orders under those that come next.
+///
+/// # Errors
+/// No number can be reserved.
+pub async fn skip_numbers(app: &App, tenant: TenantId, count: usize) -> Result<(), PayError> {
+    for _ in 0..count {
+        order_number(app, tenant).await?;
+    }
+    Ok(())
 }
 
 /// Tells an order something, and writes what follows from it, the booking included, in one commit.
@@ -193,10 +238,12 @@ pub async fn tell(app: &App, no: OutTradeNo, news: &News) -> Result<Told, PayErr
         let command = match news {
             News::Plain(command) => command.clone(),
             News::Trade(trade) => OrderCommand::Reported(TradeReport {
-                trade: trade.clone(),
+                trade: trade.trade.clone(),
+                attached: trade.attached,
                 booking: BookingFacts::from(&booking.booking),
                 refund: refund_number(app, no.tenant(), &mut refund).await?,
             }),
+            News::RefundRefused { no, .. } => OrderCommand::RefundRefused { no: *no },
             News::GivenUp(reason) => {
                 let refund = refund_number(app, no.tenant(), &mut refund).await?;
                 OrderCommand::RefundRequested { reason: *reason, refund }
@@ -208,14 +255,80 @@ pub async fn tell(app: &App, no: OutTradeNo, news: &News) -> Result<Told, PayErr
         }
         let mut commit = Commit::new();
         let order = write(app, &mut commit, &read, &decision.events)?;
+        if let News::RefundRefused { code, attempts, .. } = news {
+            let trouble = PayTroubleRecord::new(code, *attempts, app.clock.now());
+            commit.put(&keys::pay_trouble(no), &trouble);
+        }
         commit.require_version(&booking.key, booking.version);
         let effect = decision.events.iter().find_map(OrderEvent::booking_effect);
         match make(app, no.tenant(), (booking, effect), commit).await? {
-            Made::Yes => return Ok(Told { order, reply: decision.reply }),
+            Made::Yes => {
+                count(app, &decision.events);
+                return Ok(Told { order, reply: decision.reply });
+            }
             Made::Outdated => {}
         }
     }
     Err(PayError::Contended)
+}
+
+/// Whether there was anything to try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retried {
+    /// It is tried again at once, and `note` was written with that.
+    Now,
+    /// It was about to be tried; nothing was written.
+    Already,
+}
+
+/// Has a refund tried again that failed, or sooner what is to be tried later. `note` is written with it.
+///
+/// # Errors
+/// There is no such order, nothing of it is to be tried, or it could not be written.
+pub async fn retry(app: &App, no: OutTradeNo, note: &Commit) -> Result<Retried, PayError> {
+    let mut fresh = None;
+    for _ in 0..MAX_TRIES {
+        let read = ReadOrder::of(app, no)?.ok_or(PaymentRejection::OrderUnknown)?;
+        let refund = refund_number(app, no.tenant(), &mut fresh).await?;
+        let now = app.clock.now();
+        let command = OrderCommand::Retry { refund };
+        let decision = PayOrder::decide(Some(&read.order), &command, now, &app.pay.policy)?;
+        let mut commit = note.clone();
+        write(app, &mut commit, &read, &decision.events)?;
+        if decision.events.is_empty() {
+            let key = keys::pay_job(no);
+            let Some(job) = app.storage.get(&key)?.filter(|job| job.record.due_at > now) else {
+                return Ok(Retried::Already);
+            };
+            commit.require_version(&key, job.version).put(&key, &PayJobRecord { due_at: now, ..job.record });
+        }
+        match by_itself(app, commit).await? {
+            Made::Yes => {
+                count(app, &decision.events);
+                return Ok(Retried::Now);
+            }
+            Made::Outdated => {}
+        }
+    }
+    Err(PayError::Contended)
+}
+
+/// Counts how far orders have come.
+fn count(app: &App, events: &[OrderEvent]) {
+    for event in events {
+        app.metrics.order(match event {
+            OrderEvent::Created(_) => "created",
+            OrderEvent::Prepaid { .. } => "prepaid",
+            OrderEvent::CloseBegun { .. } => "closing",
+            OrderEvent::Closed { .. } => "closed",
+            OrderEvent::Paid { .. } => "paid",
+            OrderEvent::Surplus { .. } | OrderEvent::RefundDue { .. } => "refund_due",
+            OrderEvent::Mismatched { .. } => "difference",
+            OrderEvent::RefundAccepted { .. } => "refunding",
+            OrderEvent::Refunded { .. } => "refunded",
+            OrderEvent::RefundFailed { .. } => "failed",
+        });
+    }
 }
 
 async fn order_number(app: &App, tenant: TenantId) -> Result<OutTradeNo, PayError> {
@@ -284,6 +397,33 @@ fn put(app: &App, commit: &mut Commit, order: &PayOrder, version: Version) -> Re
         Some(due_at) => commit.put(&job, &PayJobRecord { due_at, attempts: 0 }),
         None => commit.delete(&job),
     };
+    put_trouble(app, commit, order)
+}
+
+/// What stands in the way of an order goes with its work. Of a refund that failed there is always a row, so that those
+/// are found without a look at every order.
+fn put_trouble(app: &App, commit: &mut Commit, order: &PayOrder) -> Result<(), PayError> {
+    let key = keys::pay_trouble(order.no);
+    match &order.state {
+        OrderState::Failed { failure: RefundFailure::Closed, at, .. } => {
+            commit.put(&key, &PayTroubleRecord::new("CLOSED", 0, *at));
+        }
+        OrderState::Failed { failure: RefundFailure::Abnormal, at, .. } => {
+            commit.put(&key, &PayTroubleRecord::new("ABNORMAL", 0, *at));
+        }
+        // Whoever tells of it knows the code.
+        OrderState::Failed { failure: RefundFailure::Refused, .. }
+        | OrderState::RefundDue { .. }
+        | OrderState::Refunding { .. }
+        | OrderState::Created
+        | OrderState::Prepaid(_)
+        | OrderState::Closing { .. } => {}
+        OrderState::Closed { .. } | OrderState::Paid(_) | OrderState::Refunded { .. } => {
+            if app.storage.contains(&key)? {
+                commit.delete(&key);
+            }
+        }
+    }
     Ok(())
 }
 

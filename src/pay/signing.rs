@@ -11,6 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use domain::Timestamp;
 use thiserror::Error;
 
+mod certificate;
+
 /// How far apart the clocks may be, in seconds.
 const SKEW_SECONDS: i64 = 300;
 
@@ -23,6 +25,9 @@ pub enum SigningError {
     /// Not a public key as PEM.
     #[error("not a public key")]
     PublicKey,
+    /// Not a certificate as PEM, or not the one of its serial number.
+    #[error("not a certificate")]
+    Certificate,
     /// Not 32 bytes.
     #[error("not an APIv3 key")]
     ApiKey,
@@ -119,6 +124,21 @@ impl WechatKey {
         Ok(Self { id: id.to_owned(), der })
     }
 
+    /// Takes the key of a certificate as PEM, which goes by its serial number.
+    ///
+    /// # Errors
+    /// [`SigningError::Certificate`]
+    pub fn of_certificate(serial_no: &str, pem: &str) -> Result<Self, SigningError> {
+        let der = from_pem(pem, "CERTIFICATE").ok_or(SigningError::Certificate)?;
+        let (number, key) = certificate::key(&der).ok_or(SigningError::Certificate)?;
+        if !number.eq_ignore_ascii_case(serial_no) {
+            return Err(SigningError::Certificate);
+        }
+        aws_lc_rs::signature::ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key)
+            .map_err(|_| SigningError::Certificate)?;
+        Ok(Self { id: serial_no.to_owned(), der: key.to_vec() })
+    }
+
     /// The name that it goes by.
     pub fn id(&self) -> &str {
         &self.id
@@ -141,6 +161,39 @@ impl WechatKey {
         UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &self.der)
             .verify(&lines(&[signed.timestamp.as_bytes(), signed.nonce.as_bytes(), body]), &signature)
             .map_err(|_| SigningError::Signature)
+    }
+}
+
+/// What everything is verified with that a merchant gets from WeChat.
+pub enum WechatKeys {
+    /// WeChat's public key (微信支付公钥), which new merchants are given once.
+    PublicKey(WechatKey),
+    /// Its platform certificates (平台证书), of which there are two while they change, each with its end.
+    Certificates(Vec<(WechatKey, Timestamp)>),
+}
+
+impl WechatKeys {
+    /// What a request tells in `Wechatpay-Serial`: that the merchant verifies with the public key.
+    pub fn announced(&self) -> Option<&str> {
+        match self {
+            Self::PublicKey(key) => Some(key.id()),
+            Self::Certificates(_) => None,
+        }
+    }
+
+    /// Whether WeChat has just signed this body.
+    ///
+    /// # Errors
+    /// Tells why not.
+    pub fn verify(&self, signed: Signed<'_>, body: &[u8], now: Timestamp) -> Result<(), SigningError> {
+        match self {
+            Self::PublicKey(key) => key.verify(signed, body, now),
+            Self::Certificates(keys) => {
+                let live = keys.iter().filter(|(_, expires_at)| now < *expires_at);
+                let mut named = live.map(|(key, _)| key).filter(|key| key.id() == signed.serial);
+                named.next().ok_or(SigningError::UnknownKey)?.verify(signed, body, now)
+            }
+        }
     }
 }
 

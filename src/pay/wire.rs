@@ -1,8 +1,8 @@
 //! What WeChat Pay writes, read into domain types.
 
 use domain::{
-    Currency, OutTradeNo, Payment, PrepayId, RefundNo, RefundReport, RefundState, Timestamp, TradeState,
-    TransactionId, WechatRefundId,
+    Attached, Currency, OrderMark, OutTradeNo, Payment, PrepayId, RefundNo, RefundReport, RefundState,
+    Timestamp, TradeState, TransactionId, WechatRefundId,
 };
 use serde::Deserialize;
 
@@ -21,7 +21,21 @@ pub struct TradeTold {
     /// The order.
     pub order: OutTradeNo,
     /// How it stands.
+    pub news: TradeNews,
+}
+
+/// How an order stands, and whose WeChat says it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TradeNews {
+    /// How it stands.
     pub trade: TradeState,
+    /// Whose it is.
+    pub attached: Attached,
+}
+
+impl TradeNews {
+    /// WeChat has no such order.
+    pub const NOT_FOUND: Self = Self { trade: TradeState::NotFound, attached: Attached::Nothing };
 }
 
 /// How a refund stands, and of which order.
@@ -64,6 +78,8 @@ struct Trade {
     mchid: String,
     out_trade_no: String,
     trade_state: String,
+    #[serde(default)]
+    attach: Option<String>,
     transaction_id: Option<String>,
     success_time: Option<String>,
     amount: Option<TradeAmount>,
@@ -92,6 +108,29 @@ struct RefundAmount {
     refund: i64,
     #[serde(default = "cny")]
     currency: String,
+}
+
+#[derive(Deserialize)]
+struct Certificates {
+    data: Vec<ListedCertificate>,
+}
+
+#[derive(Deserialize)]
+struct ListedCertificate {
+    serial_no: String,
+    expire_time: String,
+    encrypt_certificate: Resource,
+}
+
+/// A certificate of WeChat's, still encrypted.
+#[derive(Debug)]
+pub struct CertificateTold {
+    /// Its serial number.
+    pub serial_no: String,
+    /// From when on it is good for nothing.
+    pub expires_at: Timestamp,
+    /// The certificate.
+    pub resource: Resource,
 }
 
 #[derive(Deserialize)]
@@ -127,7 +166,11 @@ pub fn trade(body: &[u8]) -> Result<TradeTold, Unreadable> {
         _ => return Err(Unreadable),
     };
     let order = OutTradeNo::parse(&told.out_trade_no).map_err(|_| Unreadable)?;
-    Ok(TradeTold { app_id: told.appid, mch_id: told.mchid, order, trade })
+    let attached = match told.attach.as_deref() {
+        None | Some("") => Attached::Nothing,
+        Some(text) => OrderMark::parse(text).map_or(Attached::Foreign, Attached::Mark),
+    };
+    Ok(TradeTold { app_id: told.appid, mch_id: told.mchid, order, news: TradeNews { trade, attached } })
 }
 
 fn payment(told: &Trade) -> Result<Payment, Unreadable> {
@@ -172,6 +215,22 @@ pub fn refund(body: &[u8]) -> Result<RefundTold, Unreadable> {
 pub fn prepaid(body: &[u8]) -> Result<PrepayId, Unreadable> {
     let told: Prepaid = serde_json::from_slice(body).map_err(|_| Unreadable)?;
     PrepayId::parse(&told.prepay_id).map_err(|_| Unreadable)
+}
+
+/// Reads the list of WeChat's certificates.
+///
+/// # Errors
+/// [`Unreadable`]
+pub fn certificates(body: &[u8]) -> Result<Vec<CertificateTold>, Unreadable> {
+    let told: Certificates = serde_json::from_slice(body).map_err(|_| Unreadable)?;
+    let certificates = told.data.into_iter().map(|one| {
+        Ok(CertificateTold {
+            expires_at: instant(&one.expire_time)?,
+            serial_no: one.serial_no,
+            resource: one.encrypt_certificate,
+        })
+    });
+    certificates.collect()
 }
 
 /// Reads code and message of a failure; those of a gateway that writes none are empty.

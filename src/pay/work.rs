@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use actix_web::web;
 use domain::{
-    Booking, Cancellation, Canceller, OrderCommand, OrderState, OutTradeNo, PayOrder, REFUND_ATTEMPTS,
-    Status, TenantId, TradeState, Work,
+    Booking, Cancellation, Canceller, Charge, OrderCommand, OrderState, OutTradeNo, PayOrder,
+    REFUND_ATTEMPTS, Status, TenantId, TradeState, Work,
 };
-use storage::records::PayJobRecord;
+use storage::records::{PayJobRecord, PayTroubleRecord};
 use storage::{Commit, CommitError, Scan, Stored, keys};
 use tokio::time::MissedTickBehavior;
 
@@ -19,7 +19,7 @@ use super::client::{CallError, Caller};
 use super::merchant::Merchant;
 use super::orders::{self, News, ReadBooking};
 use super::wire::RefundTold;
-use super::{PayError, notify_url};
+use super::{PayError, certificates, notify_url};
 use crate::app::App;
 
 /// Between two looks for what is due.
@@ -29,13 +29,18 @@ const TICK: Duration = Duration::from_millis(500);
 /// clinic has entered is out of order.
 const REFUND_LATER: [&str; 4] = ["NOT_ENOUGH", "SIGN_ERROR", "NO_AUTH", "RULE_LIMIT"];
 
+/// What the staff see where WeChat did not answer.
+const NO_ANSWER: &str = "NO_ANSWER";
+
 /// What came of one order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Progress {
     /// The order has changed, or is at rest.
     Done,
     /// It is to be asked again later.
     Later,
+    /// The same, since WeChat has refused with this code.
+    Refused(String),
     /// The same, and WeChat does not answer at the moment.
     NoAnswer,
 }
@@ -60,6 +65,9 @@ pub async fn run_due(app: &App) -> Result<(), PayError> {
     let now = app.clock.now();
     for key in app.storage.scan_keys(&keys::tenants(), Scan::ALL)? {
         let Some(tenant) = keys::tenant_id(&key) else { continue };
+        if let Err(error) = certificates::look_after(app, tenant).await {
+            tracing::error!(tenant = tenant.get(), error = %error, "the merchant cannot be used");
+        }
         let jobs = app.storage.scan(&keys::pay_jobs(tenant), Scan::ALL)?;
         let due = jobs.into_iter().filter(|(_, job)| job.record.due_at <= now);
         let due: Vec<_> =
@@ -91,7 +99,12 @@ async fn run_tenant(app: &App, tenant: TenantId, due: Vec<(OutTradeNo, Stored<Pa
         if progress == Progress::Done {
             continue;
         }
-        if let Err(error) = postpone(app, no, &job).await {
+        let trouble = match &progress {
+            Progress::Done | Progress::Later => None,
+            Progress::Refused(code) => Some(code.as_str()),
+            Progress::NoAnswer => Some(NO_ANSWER),
+        };
+        if let Err(error) = postpone(app, no, &job, trouble).await {
             tracing::error!(order = %no, error = %error, "an order could not be postponed");
         }
         if progress == Progress::NoAnswer {
@@ -101,8 +114,13 @@ async fn run_tenant(app: &App, tenant: TenantId, due: Vec<(OutTradeNo, Stored<Pa
     }
 }
 
-/// Moves the row of an order, unless it was written anew meanwhile.
-async fn postpone(app: &App, no: OutTradeNo, job: &Stored<PayJobRecord>) -> Result<(), PayError> {
+/// Moves the row of an order, unless it was written anew meanwhile, and notes what stood in the way.
+async fn postpone(
+    app: &App,
+    no: OutTradeNo,
+    job: &Stored<PayJobRecord>,
+    trouble: Option<&str>,
+) -> Result<(), PayError> {
     let key = keys::pay_job(no);
     let mut commit = Commit::new();
     commit.require_version(&key, job.version);
@@ -111,6 +129,16 @@ async fn postpone(app: &App, no: OutTradeNo, job: &Stored<PayJobRecord>) -> Resu
         Some(due_at) => commit.put(&key, &PayJobRecord { due_at, attempts }),
         None => commit.delete(&key),
     };
+    let key = keys::pay_trouble(no);
+    match trouble {
+        Some(code) => {
+            commit.put(&key, &PayTroubleRecord::new(code, attempts, app.clock.now()));
+        }
+        None if app.storage.contains(&key)? => {
+            commit.delete(&key);
+        }
+        None => {}
+    }
     match app.storage.commit(commit).await {
         Ok(_) | Err(CommitError::Conflict { .. }) => Ok(()),
         Err(other) => Err(other.into()),
@@ -130,6 +158,8 @@ async fn look_after(
         && (order.state.is_open() || matches!(order.state, OrderState::Paid(_)))
     {
         order = orders::tell(app, no, &News::GivenUp(reason)).await?.order;
+    } else if order.state.is_open() && is_settled(&read.booking) {
+        order = orders::tell(app, no, &News::Plain(OrderCommand::PaidElsewhere)).await?.order;
     }
     match order.work() {
         // The row is deleted with the next look.
@@ -152,12 +182,20 @@ fn given_up(booking: &Booking) -> Option<Cancellation> {
     }
 }
 
+/// Whether the booking takes no money any more, since somebody has paid for it.
+fn is_settled(booking: &Booking) -> bool {
+    match booking.charge {
+        Charge::Unpaid | Charge::Expired => false,
+        Charge::Paid | Charge::RefundDue | Charge::Refunded => true,
+    }
+}
+
 async fn await_payment(app: &App, caller: Caller<'_>, order: PayOrder) -> Result<Progress, PayError> {
-    let trade = match app.pay.client.query(caller, order.no).await {
-        Ok(trade) => trade,
-        Err(error) => return Ok(unanswered(&error)),
+    let news = match app.pay.client.query(caller, order.no).await {
+        Ok(news) => news,
+        Err(error) => return Ok(unanswered(error)),
     };
-    let order = orders::tell(app, order.no, &News::Trade(trade)).await?.order;
+    let order = orders::tell(app, order.no, &News::Trade(news)).await?.order;
     if !order.state.is_open() {
         return Ok(Progress::Done);
     }
@@ -168,13 +206,13 @@ async fn await_payment(app: &App, caller: Caller<'_>, order: PayOrder) -> Result
     close(app, caller, order).await
 }
 
-/// Whether it was paid after all is asked first, so that nothing is closed that was paid.
+/// Whether it was paid after all is asked first, so that nothing is closed that was paid, and nothing that is another's.
 async fn close(app: &App, caller: Caller<'_>, order: PayOrder) -> Result<Progress, PayError> {
-    let trade = match app.pay.client.query(caller, order.no).await {
-        Ok(trade) => trade,
-        Err(error) => return Ok(unanswered(&error)),
+    let news = match app.pay.client.query(caller, order.no).await {
+        Ok(news) => news,
+        Err(error) => return Ok(unanswered(error)),
     };
-    let is_open = match &trade {
+    let is_unpaid = match &news.trade {
         TradeState::NotPaid | TradeState::UserPaying | TradeState::PayError => true,
         TradeState::Success(_)
         | TradeState::Refund
@@ -182,14 +220,14 @@ async fn close(app: &App, caller: Caller<'_>, order: PayOrder) -> Result<Progres
         | TradeState::Revoked
         | TradeState::NotFound => false,
     };
-    if !is_open {
-        let order = orders::tell(app, order.no, &News::Trade(trade)).await?.order;
+    if !is_unpaid || !order.is_meant_by(news.attached) {
+        let order = orders::tell(app, order.no, &News::Trade(news)).await?.order;
         let settled = !matches!(order.state, OrderState::Closing { .. });
         return Ok(if settled { Progress::Done } else { Progress::Later });
     }
     match app.pay.client.close(caller, order.no).await {
         Ok(()) => {}
-        Err(error) => return Ok(unanswered(&error)),
+        Err(error) => return Ok(unanswered(error)),
     }
     orders::tell(app, order.no, &News::Plain(OrderCommand::CloseConfirmed)).await?;
     Ok(Progress::Done)
@@ -204,20 +242,21 @@ async fn ask_refund(
     let (Some(receipt), Some(refund)) = (order.state.receipt(), order.state.refund()) else {
         return Err(PayError::Missing("the refund of an order"));
     };
-    let refused = News::Plain(OrderCommand::RefundRefused { no: refund.no });
     let url = notify_url(app, "refund_notify", order.no.tenant());
     match app.pay.client.refund(caller, (refund, receipt, order.amount), &url).await {
         Ok(told) => refund_told(app, &order, told).await,
         Err(error) => {
             tracing::warn!(order = %order.no, error = %error, "a refund is not taken");
-            let later = match &error {
-                CallError::NoAnswer => true,
-                CallError::Refused { code, .. } => REFUND_LATER.contains(&code.as_str()),
+            let (later, code) = match &error {
+                CallError::NoAnswer => (true, NO_ANSWER),
+                CallError::Refused { code, .. } => (REFUND_LATER.contains(&code.as_str()), code.as_str()),
             };
             if later && attempts < REFUND_ATTEMPTS {
-                return Ok(unanswered(&error));
+                return Ok(unanswered(error));
             }
-            orders::tell(app, order.no, &refused).await?;
+            let (no, code) = (refund.no, code.to_owned());
+            let attempts = attempts.saturating_add(1);
+            orders::tell(app, order.no, &News::RefundRefused { no, code, attempts }).await?;
             Ok(Progress::Done)
         }
     }
@@ -227,7 +266,7 @@ async fn await_refund(app: &App, caller: Caller<'_>, order: PayOrder) -> Result<
     let refund = order.state.refund().ok_or(PayError::Missing("the refund of an order"))?;
     match app.pay.client.refund_query(caller, refund.no).await {
         Ok(told) => refund_told(app, &order, told).await,
-        Err(error) => Ok(unanswered(&error)),
+        Err(error) => Ok(unanswered(error)),
     }
 }
 
@@ -240,9 +279,9 @@ async fn refund_told(app: &App, order: &PayOrder, told: RefundTold) -> Result<Pr
     Ok(if after.order.state == order.state { Progress::Later } else { Progress::Done })
 }
 
-fn unanswered(error: &CallError) -> Progress {
+fn unanswered(error: CallError) -> Progress {
     match error {
         CallError::NoAnswer => Progress::NoAnswer,
-        CallError::Refused { .. } => Progress::Later,
+        CallError::Refused { code, .. } => Progress::Refused(code),
     }
 }

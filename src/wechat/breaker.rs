@@ -30,6 +30,11 @@ impl Breaker {
         is_over
     }
 
+    /// Whether none are made at the moment.
+    pub(super) fn suspends(&self, now: Timestamp) -> bool {
+        self.failures >= MOST_FAILURES && self.closed_until.is_some_and(|until| now < until)
+    }
+
     /// WeChat answered, if only to refuse.
     pub(super) fn answered(&mut self) {
         *self = Self::default();
@@ -58,7 +63,7 @@ mod tests {
             assert!(breaker.admits(at(second)));
             breaker.failed(at(second));
         }
-        assert!(!breaker.admits(at(3)));
+        assert!(!breaker.admits(at(3)) && breaker.suspends(at(3)) && !breaker.suspends(at(12)));
         assert!(!breaker.admits(at(11)));
         assert!(breaker.admits(at(12)));
         assert!(!breaker.admits(at(12)), "the one call is being made");

@@ -4,10 +4,11 @@
 //! another, and finds it stored. WeChat rotates tokens with an overlap of five minutes, so an old one still serves when
 //! the next cannot be had.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::{TenantId, Timestamp};
 use parking_lot::Mutex;
+use reqwest::RequestBuilder;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use storage::records::{WechatAccount, WechatConfRecord, WechatLoan, WechatLoanRecord, WechatLoans};
@@ -17,6 +18,7 @@ use tokio::time::timeout;
 use super::breaker::Breaker;
 use super::outgoing::{CallError, Outgoing, Reply};
 use super::{DEADLINE, Wechat, WechatError};
+use crate::metrics::{CallOutcome, Metrics};
 
 /// A loan is renewed this long before its end, or a tenth of its time if that is more.
 const AHEAD: Duration = Duration::from_secs(300);
@@ -114,7 +116,77 @@ pub(super) fn understood<T: DeserializeOwned>(reply: &Reply) -> Result<T, Wechat
     }
 }
 
+/// What came of a call, as metrics count it.
+fn outcome<T>(answer: &Result<T, WechatError>) -> CallOutcome {
+    match answer {
+        Ok(_) => CallOutcome::Done,
+        // What was lent, and codes of an authorisation.
+        Err(WechatError::Refused(40001 | 40014 | 40029 | 40163 | 42001 | 42003)) => CallOutcome::Token,
+        Err(WechatError::Refused(45009 | 45011 | 45047)) => CallOutcome::Limit,
+        Err(WechatError::Call(CallError::Unreachable)) => CallOutcome::Unreachable,
+        Err(WechatError::Call(CallError::NoAnswer)) => CallOutcome::NoAnswer,
+        Err(WechatError::Call(CallError::Garbled(_))) => CallOutcome::Busy,
+        Err(
+            WechatError::Refused(_)
+            | WechatError::NotConfigured
+            | WechatError::Suspended
+            | WechatError::Read(_)
+            | WechatError::Seal(_)
+            | WechatError::Commit(_)
+            | WechatError::Contended,
+        ) => CallOutcome::Refused,
+    }
+}
+
+/// A call that is being made: it counts as unanswered when it is given up from outside.
+struct Counted<'m> {
+    metrics: &'m Metrics,
+    endpoint: &'static str,
+    begun: Instant,
+    outcome: CallOutcome,
+}
+
+impl Counted<'_> {
+    fn ended(mut self, outcome: CallOutcome) {
+        self.outcome = outcome;
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.metrics.wechat_call(self.endpoint, self.outcome, self.begun.elapsed());
+    }
+}
+
 impl Wechat {
+    /// Makes one call of the API, and counts it under this name.
+    ///
+    /// # Errors
+    /// [`WechatError`]
+    pub(super) async fn call<T: DeserializeOwned>(
+        &self,
+        endpoint: &'static str,
+        request: RequestBuilder,
+    ) -> Result<T, WechatError> {
+        let call = Counted {
+            metrics: &self.metrics,
+            endpoint,
+            begun: Instant::now(),
+            outcome: CallOutcome::NoAnswer,
+        };
+        let answer = match Outgoing::send(request).await {
+            Ok(reply) => understood(&reply),
+            Err(error) => Err(error.into()),
+        };
+        call.ended(outcome(&answer));
+        answer
+    }
+
+    /// How many clinics' calls are not made at the moment, since those before failed.
+    pub fn suspended(&self, now: Timestamp) -> usize {
+        self.clinics.iter().filter(|lending| lending.breaker.lock().suspends(now)).count()
+    }
+
     /// Does something that takes a token: at most twice, the second time with another token when WeChat says that the
     /// first is no longer good.
     ///
@@ -164,6 +236,7 @@ impl Wechat {
     ) -> Result<T, WechatError> {
         let lending = self.lending(tenant);
         if !lending.breaker.lock().admits(self.clock.now()) {
+            self.metrics.wechat_call("none", CallOutcome::Suspended, Duration::ZERO);
             return Err(WechatError::Suspended);
         }
         let answer = timeout(DEADLINE, call).await.unwrap_or(Err(WechatError::Call(CallError::NoAnswer)));
@@ -228,8 +301,8 @@ impl Wechat {
                 force_refresh: force,
             };
             let url = format!("{}/cgi-bin/stable_token", self.api_base);
-            let reply = Outgoing::send(self.outgoing.client().post(url).json(&body)).await?;
-            let TokenReply { access_token, expires_in } = understood(&reply)?;
+            let request = self.outgoing.client().post(url).json(&body);
+            let TokenReply { access_token, expires_in } = self.call("token", request).await?;
             let loan = self.loan(access_token, expires_in);
             let token = loan.text.clone();
             if self.keep(tenant, &caller, |loans| loans.token = Some(loan.clone())).await? {
@@ -250,7 +323,7 @@ impl Wechat {
         let caller = self.caller(tenant)?;
         let url = format!("{}/cgi-bin/ticket/getticket", self.api_base);
         let request = self.outgoing.client().get(url).query(&[("access_token", token), ("type", "jsapi")]);
-        let TicketReply { ticket, expires_in } = understood(&Outgoing::send(request).await?)?;
+        let TicketReply { ticket, expires_in } = self.call("ticket", request).await?;
         let loan = self.loan(ticket, expires_in);
         let ticket = loan.text.clone();
         // A ticket of an account that was replaced meanwhile must not be used.

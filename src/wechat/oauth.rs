@@ -5,8 +5,7 @@ use reqwest::Url;
 use serde::Deserialize;
 use storage::records::{WechatAccount, WechatIdentity};
 
-use super::lending::understood;
-use super::outgoing::{CallError, Outgoing};
+use super::outgoing::CallError;
 use super::{Wechat, WechatError};
 
 /// What WeChat says to a code.
@@ -66,8 +65,7 @@ impl Wechat {
             ("grant_type", "authorization_code"),
         ];
         let request = self.outgoing.client().get(url).query(&query);
-        let answer =
-            self.guarded(tenant, async { understood::<CodeReply>(&Outgoing::send(request).await?) }).await;
+        let answer = self.guarded(tenant, self.call::<CodeReply>("oauth", request)).await;
         match answer {
             Ok(reply) if reply.is_snapshotuser != 0 => Ok(Exchange::Snapshot),
             Ok(reply) => {

@@ -3,8 +3,6 @@
 use domain::TenantId;
 use serde::Deserialize;
 
-use super::lending::understood;
-use super::outgoing::Outgoing;
 use super::{Wechat, WechatError};
 
 /// A template. What WeChat leaves out, as for the industries of some, is empty.
@@ -53,7 +51,7 @@ impl Wechat {
         let url = format!("{}/cgi-bin/template/get_all_private_template", self.api_base);
         let answer = self.with_token(tenant, async |token| {
             let request = self.outgoing.client().get(&url).query(&[("access_token", token)]);
-            understood::<TemplatesReply>(&Outgoing::send(request).await?)
+            self.call::<TemplatesReply>("templates", request).await
         });
         Ok(answer.await?.template_list)
     }

@@ -45,8 +45,9 @@ pub use parts::{
     session_parts, slot_parts, tenant_id, user_id, visit_parts,
 };
 pub use payments::{
-    ledger, ledger_day, ledger_day_parts, ledger_days, orders_of_booking, pay_conf, pay_job, pay_job_order,
-    pay_jobs, pay_order, pay_order_no, pay_orders, refund,
+    ledger, ledger_day, ledger_day_parts, ledger_days, orders_of_booking, pay_certificates, pay_conf,
+    pay_job, pay_job_order, pay_jobs, pay_order, pay_order_no, pay_orders, pay_trouble, pay_trouble_order,
+    pay_troubles, refund,
 };
 pub use planning::{
     notification, notification_key, notifications, opening, schedule_note, schedule_note_key,

@@ -40,11 +40,13 @@ mod table;
 mod value;
 mod vault;
 mod verify;
+mod view;
 
 pub use commit::{Commit, CommitError, CommitTicket, NotCommitted, Seq, Version};
 pub use damage::{Damage, DamageReason, JournalError};
 pub use files::{DiskFiles, Files, WritableFile};
 pub use journal::fold::{FoldError, FoldReport};
+pub use journal::frozen::ViewError;
 pub use keys::{Key, KeyRange, MAX_KEY_BYTES, RawKey};
 pub use open::OpenError;
 pub use options::StorageOptions;
@@ -60,3 +62,4 @@ pub use vault::{
     UnlockError, Vault, VaultError,
 };
 pub use verify::{IndexReport, Snapshot, Tail, VerifyError, VerifyReport, verify};
+pub use view::JournalView;

@@ -65,6 +65,14 @@ pub enum Step {
     Rebuild,
     /// The journal is read and checked; counts commits.
     Verify,
+    /// The journal is read beside a server; counts commits.
+    Read,
+    /// The journal is folded; counts records.
+    Fold,
+    /// Files are copied into a backup or out of one; counts bytes.
+    Copy,
+    /// What was copied is read back and checked; counts bytes.
+    Check,
 }
 
 /// Is told how long work goes on.

@@ -408,7 +408,7 @@ fn parse<R: Record>(stored: &[u8]) -> Result<StoredValue<'_>, ReadError> {
     Ok(StoredValue::parse(stored).ok_or(RecordError::Malformed(R::TABLE))?)
 }
 
-fn decode<R: Record>(stored: &[u8]) -> Result<Stored<R>, ReadError> {
+pub(crate) fn decode<R: Record>(stored: &[u8]) -> Result<Stored<R>, ReadError> {
     let value = parse::<R>(stored)?;
     Ok(Stored { version: value.version, record: R::decode(value.payload)? })
 }

@@ -96,11 +96,15 @@ pub enum Table {
     OpenId = 45,
     /// Authorisations by WeChat (网页授权) that have begun.
     Oauth = 46,
+    /// What stands in the way of an order.
+    PayTrouble = 47,
+    /// The certificates that WeChat Pay signs with.
+    PayCertificates = 48,
 }
 
 impl Table {
     /// Every table, by ascending tag.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 48] = [
         Self::Meta,
         Self::Tenant,
         Self::Department,
@@ -147,6 +151,8 @@ impl Table {
         Self::Follower,
         Self::OpenId,
         Self::Oauth,
+        Self::PayTrouble,
+        Self::PayCertificates,
     ];
 
     /// The byte that stands for this table in keys.
@@ -211,6 +217,8 @@ impl Table {
             Self::Follower => "follower",
             Self::OpenId => "open_id",
             Self::Oauth => "oauth",
+            Self::PayTrouble => "pay_trouble",
+            Self::PayCertificates => "pay_certificates",
         }
     }
 
@@ -234,7 +242,8 @@ impl Table {
             | Self::LedgerDay
             | Self::Refund
             | Self::Follower
-            | Self::OpenId => false,
+            | Self::OpenId
+            | Self::PayTrouble => false,
             Self::Meta
             | Self::Tenant
             | Self::Department
@@ -263,7 +272,8 @@ impl Table {
             | Self::PayConf
             | Self::WechatConf
             | Self::WechatLoan
-            | Self::Oauth => true,
+            | Self::Oauth
+            | Self::PayCertificates => true,
         }
     }
 }

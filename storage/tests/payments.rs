@@ -8,7 +8,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use domain::{
-    BookingFacts, ClinicZone, CreateOrder, Currency, LedgerEntry, OpenId, OrderCommand, OrderEvent,
+    Attached, BookingFacts, ClinicZone, CreateOrder, Currency, LedgerEntry, OpenId, OrderCommand, OrderEvent,
     OrderReply, OrderState, OutTradeNo, PayOrder, Payment, PaymentPolicy, PaymentRejection, PrepaidOrder,
     PrepayId, RefundNo, Timestamp, TradeReport, TradeState, TransactionId,
 };
@@ -154,6 +154,7 @@ fn notice() -> OrderCommand {
     };
     OrderCommand::Reported(TradeReport {
         trade: TradeState::Success(payment),
+        attached: Attached::Nothing,
         booking: facts(),
         refund: RefundNo::new(tenant(), 1).expect("it is a number"),
     })

@@ -97,6 +97,8 @@ pub struct Ids {
     pub pay_conf: Value,
     /// The session in which the booking can be paid.
     pub prepay: String,
+    /// An order that is being closed.
+    pub trade_no: String,
     /// The clinic's service account at WeChat.
     pub app_id: String,
     pub app_secret: String,
@@ -213,6 +215,8 @@ pub const STAFF: &[Row] = &[
     named("POST", "/manager_service/booking/check_in", Who::Desk, |ids| body(json!({"book_id": ids.desk_booking}))),
     named("POST", "/manager_service/booking/cash_paid", Who::Desk, |ids| body(json!({"book_id": ids.desk_booking}))),
     named("POST", "/manager_service/booking/correct", Who::Desk, |ids| body(json!({"book_id": ids.desk_booking, "reason": "已就诊"}))),
+    row("GET", "/manager_service/payments", Who::Desk, |_| query("state=stuck".to_owned())),
+    named("POST", "/manager_service/payments/retry", Who::Admin, |ids| body(json!({"out_trade_no": ids.trade_no}))),
     named("POST", "/manager_service/booking/cancel", Who::Desk, |ids| body(json!({"book_id": ids.desk_booking}))),
     named("POST", "/manager_service/booking", Who::Desk, |ids| body(json!({"schedule_id": ids.schedule, "serial_no": 5, "pati_id": ids.desk_patient}))),
     Row { is_file: true, ..row("GET", "/manager_service/bookings/csv", Who::Desk, |_| query(format!("date={}", day(2)))) },

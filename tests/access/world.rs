@@ -3,12 +3,13 @@
 use std::io;
 
 use serde_json::{Value, json};
-use simulator::{App, Simulator};
+use simulator::{App, Endpoint, Simulator};
 
 use crate::harness::clinic::{self, Clinic};
 use crate::harness::folder::Folder;
 use crate::harness::import::{DEPARTMENT, Half, ImportFile, day};
 use crate::harness::patients::{Answer, PASSWORD, Patient};
+use crate::harness::till::until;
 use crate::harness::{contract, pay, people, staff, wire};
 use crate::rows::{Call, Ids, Row, Who};
 
@@ -106,6 +107,7 @@ impl World {
             colleague,
             pay_conf: pay::conf(&wechat),
             prepay: String::new(),
+            trade_no: "1-1999999999".to_owned(),
             app_id: app.app_id,
             app_secret: app.secret,
             oauth_code: "nonsense".to_owned(),
@@ -182,6 +184,21 @@ impl World {
                 Answer::of(self.client.raw(&new).await?)?.done();
                 self.ids.code = self.clinic.code_for(&self.ids.phone);
             }
+            // The order of what is cancelled stays to be closed.
+            "/book_service/book/cancel" => {
+                self.wechat.script_always(Endpoint::PayQuery, simulator::Answer::Reset);
+            }
+            "/manager_service/payments/retry" => {
+                let mut admin = Patient::connect(self.clinic.address).await?;
+                admin.use_token(&self.admin);
+                until("the order is to be closed", async || {
+                    let listed = admin.get("manager_service/payments?state=closing").await?.data();
+                    let first = listed["list"][0]["out_trade_no"].as_str().map(str::to_owned);
+                    self.ids.trade_no = first.unwrap_or_default();
+                    Ok(!self.ids.trade_no.is_empty())
+                })
+                .await?;
+            }
             "/wechat/oauth/login" => {
                 let owner = [("token", self.owner.as_str())];
                 let target = "/pati_service/wechat/oauth/url?redirect_uri=http://127.0.0.1/";
@@ -249,6 +266,7 @@ impl World {
             label: nowhere(),
             desk_booking: nowhere(),
             desk_patient: nowhere(),
+            trade_no: format!("1-{NOWHERE}"),
             ..ids.clone()
         };
         let others = match row.who {

@@ -16,5 +16,6 @@ pub mod random;
 pub mod shape;
 pub mod staff;
 pub mod store;
+pub mod till;
 pub mod town;
 pub mod wire;

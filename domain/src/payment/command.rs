@@ -1,7 +1,9 @@
 //! What can happen to an order. Whoever tells has been verified before: the signature, the merchant
 //! and the official account of a notice, the account that asks, the role of the staff.
 
-use super::ids::{Currency, OpenId, OutTradeNo, PrepayId, RefundNo, TransactionId, WechatRefundId};
+use super::ids::{
+    Currency, OpenId, OrderMark, OutTradeNo, PrepayId, RefundNo, TransactionId, WechatRefundId,
+};
 use super::order::{Cancellation, Surplus};
 use crate::booking::{Booking, Charge, Status};
 use crate::ids::{BookingId, ScheduleId, UserId};
@@ -22,6 +24,10 @@ pub enum OrderCommand {
     /// WeChat's answer to a request to close: it has, it had before (ORDER_CLOSED), or there is no such
     /// order (ORDER_NOT_EXIST). That it is paid is another answer, which a query then explains.
     CloseConfirmed,
+    /// WeChat has an order of this number with other content, such as another description: it takes another number.
+    OtherContent,
+    /// The booking is paid, and not with this order: at the desk, say.
+    PaidElsewhere,
     /// The booking was cancelled: its money goes back, and none shall come any more.
     RefundRequested {
         /// Why.
@@ -128,10 +134,23 @@ pub struct PrepaidOrder {
 pub struct TradeReport {
     /// How it stands.
     pub trade: TradeState,
+    /// What WeChat says of whose order it is.
+    pub attached: Attached,
     /// The booking as it is now.
     pub booking: BookingFacts,
     /// What to number the refund, if there will be one. Lost if not; gaps are fine.
     pub refund: RefundNo,
+}
+
+/// What WeChat says of whose order it is (`attach`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attached {
+    /// Nothing: the order was made by a server that did not say it yet.
+    Nothing,
+    /// This one's.
+    Mark(OrderMark),
+    /// Something that no order of ours says.
+    Foreign,
 }
 
 /// How an order stands (`trade_state`).

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::command::{
-    BookingFacts, CreateOrder, OrderCommand, Payment, PrepaidOrder, TradeReport, TradeState,
+    Attached, BookingFacts, CreateOrder, OrderCommand, Payment, PrepaidOrder, TradeReport, TradeState,
 };
 use super::event::OrderEvent;
 use super::ids::{Currency, OutTradeNo, PrepayId, RefundNo};
@@ -121,6 +121,8 @@ impl PayOrder {
             OrderCommand::Reported(report) => Ok(order.reported(report, now, policy)),
             OrderCommand::Expire => order.expire(now, policy),
             OrderCommand::CloseConfirmed => order.close_confirmed(now, policy),
+            OrderCommand::OtherContent => Ok(order.other_content(now)),
+            OrderCommand::PaidElsewhere => Ok(order.paid_elsewhere(now)),
             OrderCommand::RefundRequested { reason, refund } => Ok(order.give_up(*reason, *refund, now)),
             OrderCommand::RefundAccepted { no, id } => order.refund_accepted(*no, id, now),
             OrderCommand::RefundRefused { no } => order.refund_refused(*no, now),
@@ -247,6 +249,9 @@ impl PayOrder {
     }
 
     fn reported(&self, report: &TradeReport, now: Timestamp, policy: &PaymentPolicy) -> OrderDecision {
+        if !self.is_meant_by(report.attached) {
+            return self.number_taken(&report.trade, now);
+        }
         match &report.trade {
             TradeState::Success(payment) => self.money(payment, report, now),
             TradeState::Refund if self.state.refund().is_none() => {
@@ -269,6 +274,66 @@ impl PayOrder {
                 OrderDecision::unchanged()
             }
         }
+    }
+
+    /// Whether what WeChat has under this number is this order, as far as it says.
+    pub fn is_meant_by(&self, attached: Attached) -> bool {
+        match attached {
+            Attached::Nothing => true,
+            Attached::Mark(mark) => mark == self.mark(),
+            Attached::Foreign => false,
+        }
+    }
+
+    /// Nothing that is told of another order says anything of this one, but that it can never be made. What WeChat has
+    /// made for it before that, it has not made for the other one, so a contradiction leaves it to its time.
+    fn number_taken(&self, trade: &TradeState, now: Timestamp) -> OrderDecision {
+        let transaction = match trade {
+            TradeState::Success(payment) => Some(payment.transaction.clone()),
+            TradeState::Refund
+            | TradeState::NotPaid
+            | TradeState::UserPaying
+            | TradeState::PayError
+            | TradeState::Closed
+            | TradeState::Revoked
+            | TradeState::NotFound => None,
+        };
+        let mut decision = self.mismatched(MismatchKind::OtherOrder { transaction }, now);
+        let reason = match self.state {
+            OrderState::Created => CloseReason::NumberTaken,
+            OrderState::Closing { reason, .. } => reason,
+            OrderState::Prepaid(_)
+            | OrderState::Closed { .. }
+            | OrderState::Paid(_)
+            | OrderState::RefundDue { .. }
+            | OrderState::Refunding { .. }
+            | OrderState::Refunded { .. }
+            | OrderState::Failed { .. } => return decision,
+        };
+        decision.events.push(OrderEvent::Closed { order: self.no, at: now, reason });
+        decision
+    }
+
+    /// What WeChat has made already, in a parallel call, can be paid as it is.
+    fn other_content(&self, now: Timestamp) -> OrderDecision {
+        match self.state {
+            OrderState::Created => OrderDecision::one(self.close_begun(CloseReason::Replaced, now)),
+            OrderState::Prepaid(_)
+            | OrderState::Closing { .. }
+            | OrderState::Closed { .. }
+            | OrderState::Paid(_)
+            | OrderState::RefundDue { .. }
+            | OrderState::Refunding { .. }
+            | OrderState::Refunded { .. }
+            | OrderState::Failed { .. } => OrderDecision::unchanged(),
+        }
+    }
+
+    fn paid_elsewhere(&self, now: Timestamp) -> OrderDecision {
+        if self.state.is_open() {
+            return OrderDecision::one(self.close_begun(CloseReason::PaidElsewhere, now));
+        }
+        OrderDecision::unchanged()
     }
 
     /// Money is never refused, since it has been taken; but only what can be true is believed.

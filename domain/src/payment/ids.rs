@@ -4,7 +4,8 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::ids::TenantId;
+use crate::ids::{BookingId, TenantId};
+use crate::time::Timestamp;
 
 /// Why a text or number is not one of the numbers of payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -152,6 +153,36 @@ text! {
     OpenId, 128, b"_-", |_| "masked"
 }
 
+/// What an order says of itself to WeChat (`attach`), which says it back with everything it tells: whose it is. A number
+/// alone does not say it: a store that was restored from a backup counts on from where the backup was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OrderMark {
+    /// What is paid for.
+    pub booking: BookingId,
+    /// When the order was made, since numbers of bookings are counted too.
+    pub made_at: Timestamp,
+}
+
+impl OrderMark {
+    /// Reads what was written by `Display`, and nothing else.
+    ///
+    /// # Errors
+    /// [`PayIdError`]
+    pub fn parse(text: &str) -> Result<Self, PayIdError> {
+        let (booking, made_at) = text.split_once('/').ok_or(PayIdError::Shape)?;
+        let booking = BookingId::parse(booking).map_err(|_| PayIdError::Shape)?;
+        let made_at = made_at.parse().map_err(|_| PayIdError::Shape)?;
+        let parsed = Self { booking, made_at: Timestamp::from_millis(made_at) };
+        if parsed.to_string() == text { Ok(parsed) } else { Err(PayIdError::Shape) }
+    }
+}
+
+impl fmt::Display for OrderMark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.booking, self.made_at.as_millis())
+    }
+}
+
 /// A currency by its three letters (ISO 4217). We charge in [`Currency::CNY`] only.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Currency([u8; 3]);
@@ -242,6 +273,19 @@ mod tests {
         assert_eq!(refund.to_string(), "R3-0000000012");
         assert_eq!(RefundNo::parse("R3-0000000012"), Ok(refund));
         assert!(RefundNo::parse("3-0000000012").is_err());
+    }
+
+    #[test]
+    fn a_mark_has_one_text_only() {
+        let booking = BookingId::new(1_000_000_001).unwrap();
+        let mark = OrderMark { booking, made_at: Timestamp::from_millis(1_800_000_000_123) };
+        assert_eq!(mark.to_string(), "1000000001/1800000000123");
+        assert_eq!(OrderMark::parse("1000000001/1800000000123"), Ok(mark));
+        for wrong in
+            ["", "1000000001", "/", "1000000001/", "/1", "01/1", "1/01", "1/+1", "1/1/1", "a/1", "1/a"]
+        {
+            assert!(OrderMark::parse(wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

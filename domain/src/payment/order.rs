@@ -1,7 +1,9 @@
 //! An order and the states it can be in.
 
-use super::ids::{Currency, OpenId, OutTradeNo, PrepayId, RefundNo, TransactionId, WechatRefundId};
-use super::{OrderEvent, UnpaidBooking};
+use super::ids::{
+    Currency, OpenId, OrderMark, OutTradeNo, PrepayId, RefundNo, TransactionId, WechatRefundId,
+};
+use super::{OrderEvent, PREPAY_VALID, REFUND_ASKED_WITHIN, REFUND_MADE_WITHIN, UnpaidBooking};
 use crate::ids::{BookingId, ScheduleId, UserId};
 use crate::money::Fen;
 use crate::time::Timestamp;
@@ -171,6 +173,10 @@ pub enum CloseReason {
     GivenUp(Cancellation),
     /// WeChat has closed it, and we had not asked.
     ClosedByWechat,
+    /// The booking was paid, and not with it.
+    PaidElsewhere,
+    /// WeChat has another order of its number, so that it was never made.
+    NumberTaken,
 }
 
 /// Why money did not go back.
@@ -211,6 +217,12 @@ pub enum MismatchKind {
     SecondPayment {
         /// WeChat's number of it.
         transaction: TransactionId,
+    },
+    /// What WeChat has under this number is another order, of a booking that this store may not know. Money for it is
+    /// not this booking's.
+    OtherOrder {
+        /// WeChat's number of its payment, if it was paid.
+        transaction: Option<TransactionId>,
     },
     /// Money has gone back although nobody here has asked for it.
     RefundedElsewhere,
@@ -270,7 +282,50 @@ impl OrderState {
         }
     }
 
-    /// The number that stands for the state outside, such as in the list for the staff.
+    /// Since when it is in this state; for an order that WeChat has not made yet, that is since it was made here.
+    pub fn since(&self) -> Option<Timestamp> {
+        match self {
+            Self::Created => None,
+            Self::Prepaid(prepay) => Some(prepay.valid_until.minus(PREPAY_VALID)),
+            Self::Closing { since, .. } => Some(*since),
+            Self::Closed { at, .. } | Self::Refunded { at, .. } | Self::Failed { at, .. } => Some(*at),
+            Self::Paid(receipt) => Some(receipt.heard_at),
+            Self::RefundDue { refund, .. } => Some(refund.due_at),
+            Self::Refunding { accepted_at, .. } => Some(*accepted_at),
+        }
+    }
+
+    /// Whether money that is to go back does not, or takes longer than it should: staff are to look at it.
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        match self {
+            Self::Created
+            | Self::Prepaid(_)
+            | Self::Closing { .. }
+            | Self::Closed { .. }
+            | Self::Paid(_)
+            | Self::Refunded { .. } => false,
+            Self::RefundDue { refund, .. } => refund.due_at.plus(REFUND_ASKED_WITHIN) <= now,
+            Self::Refunding { accepted_at, .. } => accepted_at.plus(REFUND_MADE_WITHIN) <= now,
+            Self::Failed { .. } => true,
+        }
+    }
+
+    /// The word for the state outside, such as in the list for the staff.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Prepaid(_) => "prepaid",
+            Self::Closing { .. } => "closing",
+            Self::Closed { .. } => "closed",
+            Self::Paid(_) => "paid",
+            Self::RefundDue { .. } => "refund_due",
+            Self::Refunding { .. } => "refunding",
+            Self::Refunded { .. } => "refunded",
+            Self::Failed { .. } => "failed",
+        }
+    }
+
+    /// The number that stands for the state outside.
     pub const fn code(&self) -> u8 {
         match self {
             Self::Created => 0,
@@ -287,6 +342,11 @@ impl OrderState {
 }
 
 impl PayOrder {
+    /// What it says of itself to WeChat.
+    pub const fn mark(&self) -> OrderMark {
+        OrderMark { booking: self.booking, made_at: self.created_at }
+    }
+
     /// What came in.
     pub const fn received(&self) -> Fen {
         match self.state.receipt() {

@@ -47,19 +47,23 @@ impl Work {
     }
 }
 
+impl OrderState {
+    /// What is to be asked of WeChat about an order in this state; nothing if it is at rest, or waits for staff.
+    pub const fn work(&self) -> Option<Work> {
+        match self {
+            Self::Created | Self::Prepaid(_) => Some(Work::AwaitPayment),
+            Self::Closing { .. } => Some(Work::Close),
+            Self::RefundDue { .. } => Some(Work::AskRefund),
+            Self::Refunding { .. } => Some(Work::AwaitRefund),
+            Self::Closed { .. } | Self::Paid(_) | Self::Refunded { .. } | Self::Failed { .. } => None,
+        }
+    }
+}
+
 impl PayOrder {
     /// What is to be asked of WeChat about it; nothing if it is at rest, or waits for staff.
     pub const fn work(&self) -> Option<Work> {
-        match self.state {
-            OrderState::Created | OrderState::Prepaid(_) => Some(Work::AwaitPayment),
-            OrderState::Closing { .. } => Some(Work::Close),
-            OrderState::RefundDue { .. } => Some(Work::AskRefund),
-            OrderState::Refunding { .. } => Some(Work::AwaitRefund),
-            OrderState::Closed { .. }
-            | OrderState::Paid(_)
-            | OrderState::Refunded { .. }
-            | OrderState::Failed { .. } => None,
-        }
+        self.state.work()
     }
 
     /// When that is to be done, after this many attempts, the last of them now. An order that can be

@@ -264,7 +264,7 @@ impl World {
     fn any_news(&mut self, about: usize) -> OrderCommand {
         let refund = self.fresh_refund();
         let current = self.orders[about].state.refund().map_or(refund, |refund| refund.no);
-        match self.dice.roll(16) {
+        match self.dice.roll(18) {
             0 | 1 => {
                 let prepay = prepay(self.dice.roll(3) + 1);
                 OrderCommand::Prepaid(PrepaidOrder { prepay, asked_at: self.now })
@@ -272,9 +272,16 @@ impl World {
             2..=5 => {
                 let trade = self.any_trade(about);
                 let booking = BookingFacts::from(&self.booking);
-                OrderCommand::Reported(TradeReport { trade, booking, refund })
+                let attached = match self.dice.roll(8) {
+                    0 => Attached::Foreign,
+                    1 => Attached::Nothing,
+                    _ => Attached::Mark(self.orders[about].mark()),
+                };
+                OrderCommand::Reported(TradeReport { trade, attached, booking, refund })
             }
             6 => OrderCommand::Expire,
+            16 => OrderCommand::OtherContent,
+            17 => OrderCommand::PaidElsewhere,
             7 => OrderCommand::CloseConfirmed,
             8 | 9 => OrderCommand::RefundAccepted { no: current, id: wechat_refund(1) },
             10 => OrderCommand::RefundRefused { no: current },

@@ -101,6 +101,8 @@ fn short(state: &OrderState) -> String {
         CloseReason::Replaced => "r",
         CloseReason::GivenUp(_) => "g",
         CloseReason::ClosedByWechat => "w",
+        CloseReason::PaidElsewhere => "e",
+        CloseReason::NumberTaken => "t",
     };
     match state {
         OrderState::Created => "new".into(),
@@ -214,7 +216,19 @@ fn create(booking: &Booking) -> OrderCommand {
 }
 
 fn reported(trade: TradeState, booking: &Booking) -> OrderCommand {
-    OrderCommand::Reported(TradeReport { trade, booking: BookingFacts::from(booking), refund: refund_no(2) })
+    let attached = Attached::Mark(order(OrderState::Created).mark());
+    OrderCommand::Reported(TradeReport {
+        trade,
+        attached,
+        booking: BookingFacts::from(booking),
+        refund: refund_no(2),
+    })
+}
+
+/// The same of what WeChat says is another order.
+fn of_another(trade: TradeState, attached: Attached) -> OrderCommand {
+    let OrderCommand::Reported(report) = reported(trade, &booking()) else { unreachable!() };
+    OrderCommand::Reported(TradeReport { attached, ..report })
 }
 
 fn payment(n: u64) -> Payment {
@@ -258,6 +272,8 @@ fn kind(command: &OrderCommand) -> &'static str {
         },
         OrderCommand::Expire => "expire",
         OrderCommand::CloseConfirmed => "close confirmed",
+        OrderCommand::OtherContent => "other content",
+        OrderCommand::PaidElsewhere => "paid elsewhere",
         OrderCommand::RefundRequested { .. } => "refund requested",
         OrderCommand::RefundAccepted { .. } => "refund accepted",
         OrderCommand::RefundRefused { .. } => "refund refused",
@@ -271,7 +287,7 @@ fn kind(command: &OrderCommand) -> &'static str {
     }
 }
 
-const KINDS: usize = 20;
+const KINDS: usize = 22;
 
 type Row = (&'static str, OrderCommand, u64, PaymentPolicy, [&'static str; 11]);
 
@@ -293,6 +309,9 @@ fn table() -> Vec<Row> {
     let other = |state| OrderCommand::RefundResult(RefundReport { no: refund_no(7), ..result(state) });
     let less = OrderCommand::RefundResult(RefundReport { total: 4_999, ..result(RefundState::Success) });
     let retry = OrderCommand::Retry { refund: refund_no(2) };
+    let mark = order(OrderState::Created).mark();
+    let neighbour = Attached::Mark(OrderMark { booking: booking_id(501), ..mark });
+    let former = Attached::Mark(OrderMark { made_at: mark.made_at.plus(minutes(1)), ..mark });
     let usd = Currency::parse("USD").unwrap();
     let dollars = OrderCommand::RefundResult(RefundReport { currency: usd, ..result(RefundState::Success) });
 
@@ -300,6 +319,7 @@ fn table() -> Vec<Row> {
     let (np, ny, ws) = ("NothingToPay", "NotYet", "WrongState");
     let re = "closing:r +2 ask2";
     let un = "! untrue";
+    let (tk, tx) = ("! closed:t untrue", "! closed:x untrue");
     let (cw, cx, gx) = ("closed:w", "closed:x", "closing:x");
     let pay = "paid +50.00 Pay";
     let (sc, sa, sn, so) = ("due:c/2 +50.00", "due:a/2 +50.00", "due:n/2 +50.00", "due:o/2 +50.00");
@@ -344,6 +364,14 @@ fn table() -> Vec<Row> {
         ("CLOSED, strict",      told(TradeState::Closed), 900, s, ["closed:X Cancel", "closed:X Cancel", cx, "=", "=", "=", "=", "=",  "=",  "=",  "="]),
         ("REVOKED",             told(TradeState::Revoked), 300, k, [cw,       cw,        cx,      "=",     "=",  "=",  "=",  "=",  "=",  "=",  "="]),
         ("not found",           told(TradeState::NotFound), 300, k, ["=",     "=",       cx,      "=",     "=",  "=",  "=",  "=",  "=",  "=",  "="]),
+        ("success, unmarked",   of_another(TradeState::Success(payment(1)), Attached::Nothing), 300, k, [pay, pay, pay, so, "=", "=", "=", "=", "=", "=", "="]),
+        ("another's success",   of_another(TradeState::Success(payment(1)), neighbour), 300, k, [tk, un, tx, un, un, un, un, un, un, un, un]),
+        ("a former success",    of_another(TradeState::Success(payment(1)), former), 300, k, [tk, un, tx, un, un, un, un, un, un, un, un]),
+        ("a foreign success",   of_another(TradeState::Success(payment(1)), Attached::Foreign), 300, k, [tk, un, tx, un, un, un, un, un, un, un, un]),
+        ("another's NOTPAY",    of_another(TradeState::NotPaid, neighbour), 300, k, [tk, un, tx, un, un, un, un, un, un, un, un]),
+        ("another's CLOSED",    of_another(TradeState::Closed, neighbour), 300, k, [tk, un, tx, un, un, un, un, un, un, un, un]),
+        ("other content",       OrderCommand::OtherContent, 300, k, ["closing:r", "=",    "=",     "=",     "=",  "=",  "=",  "=",  "=",  "=",  "="]),
+        ("paid elsewhere",      OrderCommand::PaidElsewhere, 300, k, ["closing:e", "closing:e", "=", "=",   "=",  "=",  "=",  "=",  "=",  "=",  "="]),
         ("expire early",        OrderCommand::Expire,     899, k, [ny,        ny,        "=",     "=",     "=",  "=",  "=",  "=",  "=",  "=",  "="]),
         ("expire",              OrderCommand::Expire,     900, k, [gx,        gx,        "=",     "=",     "=",  "=",  "=",  "=",  "=",  "=",  "="]),
         ("expire, strict",      OrderCommand::Expire,     900, s, ["closing:X", "closing:X", "=", "=",     "=",  "=",  "=",  "=",  "=",  "=",  "="]),
@@ -367,7 +395,7 @@ fn table() -> Vec<Row> {
 }
 
 /// Seen to catch: an amount compared in 32 bits; a currency not compared; a payment booked again when
-/// told again; a refund that the payer's account refused, retried under a new number; money taken by
+/// told again; the money of another order of the same number; a refund that the payer's account refused, retried under a new number; money taken by
 /// an order that was closed; the money of a cancelled booking forgotten.
 #[test]
 fn every_command_on_every_order() {
@@ -391,6 +419,31 @@ fn the_columns_are_all_states() {
     let (pay, close) = (Some(Work::AwaitPayment), Some(Work::Close));
     let (ask, wait) = (Some(Work::AskRefund), Some(Work::AwaitRefund));
     assert_eq!(work, [pay, pay, close, None, None, ask, wait, None, None, None, None]);
+}
+
+/// Seen to catch: a refund that WeChat makes counted from when it was due.
+#[test]
+fn money_that_does_not_go_back_in_time_is_overdue() {
+    let (minute, day) = (60, 24 * 60 * 60);
+    for (state, at) in states().into_iter().zip([
+        [false, false, false],
+        [false, false, false],
+        [false, false, false],
+        [false, false, false],
+        [false, false, false],
+        [false, true, true],
+        [false, false, true],
+        [false, false, false],
+        [true, true, true],
+        [true, true, true],
+        [true, true, true],
+    ]) {
+        let since = state.since().unwrap_or(start());
+        let after = |seconds| since.plus(std::time::Duration::from_secs(seconds));
+        let seen = [10 * minute - 1, 3 * day - 1, 3 * day].map(|seconds| state.is_overdue(after(seconds)));
+        assert_eq!(seen, at, "{}", short(&state));
+    }
+    assert_eq!(states()[1].since(), Some(start()), "asked for when it was prepaid");
 }
 
 #[test]

@@ -21,6 +21,7 @@ use crate::http::codes::Codes;
 use crate::http::limits::SlowedAttempts;
 use crate::passwords::{Password, PasswordHasher};
 use crate::pay::Pay;
+use crate::pay::certificates::Certificates;
 use crate::pay::client::PayClient;
 use crate::pictures::{AccessKey, Pictures};
 use crate::settings::{BaseUrl, H5};
@@ -150,8 +151,8 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
     // Nobody can reach it either.
     let nowhere = BaseUrl::parse("http://127.0.0.1:1").expect("a base");
     let bases = Bases { api: &nowhere, oauth: &nowhere };
-    let wechat =
-        Wechat::new(bases, storage.clone(), Arc::clone(&vault), Arc::clone(&clock)).expect("a client");
+    let wechat = Wechat::new(bases, storage.clone(), Arc::clone(&vault), Arc::clone(&clock), Arc::default())
+        .expect("a client");
     App {
         default_tenant: tenant(),
         clock,
@@ -167,7 +168,8 @@ fn app(folder: &Path, storage: Storage, clock: Arc<dyn Clock>) -> App {
         passwords: PasswordHasher::new(2, 100),
         // Port 1 (tcpmux) is served by nobody.
         pay: Pay {
-            client: PayClient::new("http://127.0.0.1:9").expect("a client"),
+            client: PayClient::new("http://127.0.0.1:9", Arc::default(), Certificates::not_kept())
+                .expect("a client"),
             policy: PaymentPolicy::STANDARD,
         },
         sms: Sms::webhook("http://127.0.0.1:1/").expect("a client"),

@@ -2,6 +2,7 @@
 //! everyone the right to see and copy their own data.
 
 use actix_web::{HttpResponse, web};
+use domain::{BookingId, OrderState, OutTradeNo, TenantId};
 use serde::Serialize;
 use storage::records::{BookingOwner, MemberEntry, MembersRecord, UserRecord};
 use storage::{Key, Scan, keys};
@@ -35,6 +36,32 @@ struct OwnData {
     members: Vec<OwnMember>,
     /// All of them, newest first.
     bookings: Vec<BookingRow>,
+    /// Who the account is to the clinic's service account (公众号); null where WeChat has not told.
+    #[serde(rename = "openId")]
+    open_id: Option<String>,
+    /// The orders (支付订单) of the bookings, newest first.
+    payments: Vec<OwnPayment>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct OwnPayment {
+    /// 商户订单号
+    #[serde(rename = "outTradeNo")]
+    order: String,
+    #[serde(rename = "bookId")]
+    booking: String,
+    /// 元, with two decimals
+    amount: String,
+    /// `created`, `prepaid`, `closing`, `closed`, `paid`, `refund_due`, `refunding`, `refunded` or `failed`
+    state: &'static str,
+    #[serde(rename = "createdAt")]
+    created_at: String,
+    /// Null before it was paid.
+    #[serde(rename = "paidAt")]
+    paid_at: Option<String>,
+    /// Null before the money was back.
+    #[serde(rename = "refundedAt")]
+    refunded_at: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -92,8 +119,9 @@ pub async fn export(app: web::Data<App>, patient: Patient) -> Result<HttpRespons
     let zone = &app.policy.zone;
     let owner = BookingOwner::Account(patient.user);
     let stored = app.storage.scan(&keys::bookings_of(patient.tenant, owner), Scan::ALL);
-    let mut bookings = Vec::new();
+    let (mut bookings, mut payments) = (Vec::new(), Vec::new());
     for (_, stored) in stored.map_err(ApiError::internal)?.iter().rev() {
+        payments.extend(payments_of(&app, patient.tenant, stored.record.0.id)?);
         bookings.push(bookings::row(&app, patient.tenant, &stored.record.0)?);
     }
     Ok(envelope::ok(OwnData {
@@ -105,7 +133,59 @@ pub async fn export(app: web::Data<App>, patient: Patient) -> Result<HttpRespons
         sessions: sessions(&app, patient)?,
         members: members(&app, patient)?,
         bookings,
+        open_id: open_id(&app, patient)?,
+        payments: newest_first(payments),
     }))
+}
+
+fn open_id(app: &App, patient: Patient) -> Result<Option<String>, ApiError> {
+    let key = keys::open_id(patient.tenant, patient.user);
+    let Some(stored) = app.storage.get(&key).map_err(ApiError::internal)? else { return Ok(None) };
+    let bound = stored.record.open(&app.vault, &key).map_err(ApiError::internal)?;
+    Ok(Some(bound.open_id.as_str().to_owned()))
+}
+
+fn payments_of(
+    app: &App,
+    tenant: TenantId,
+    booking: BookingId,
+) -> Result<Vec<(OutTradeNo, OwnPayment)>, ApiError> {
+    let orders = app.storage.get(&keys::orders_of_booking(tenant, booking)).map_err(ApiError::internal)?;
+    let zone = &app.policy.zone;
+    let mut payments = Vec::new();
+    for no in orders.map(|stored| stored.record.orders).unwrap_or_default() {
+        let Some(stored) = app.storage.get(&keys::pay_order(no)).map_err(ApiError::internal)? else {
+            continue;
+        };
+        let order = stored.record;
+        let refunded_at = match &order.state {
+            OrderState::Refunded { at, .. } => Some(zone.date_time_text(*at)),
+            OrderState::Created
+            | OrderState::Prepaid(_)
+            | OrderState::Closing { .. }
+            | OrderState::Closed { .. }
+            | OrderState::Paid(_)
+            | OrderState::RefundDue { .. }
+            | OrderState::Refunding { .. }
+            | OrderState::Failed { .. } => None,
+        };
+        let payment = OwnPayment {
+            order: no.to_string(),
+            booking: booking.to_string(),
+            amount: order.amount.to_string(),
+            state: order.state.name(),
+            created_at: zone.date_time_text(order.created_at),
+            paid_at: order.state.receipt().map(|receipt| zone.date_time_text(receipt.paid_at)),
+            refunded_at,
+        };
+        payments.push((no, payment));
+    }
+    Ok(payments)
+}
+
+fn newest_first(mut payments: Vec<(OutTradeNo, OwnPayment)>) -> Vec<OwnPayment> {
+    payments.sort_by_key(|(no, _)| std::cmp::Reverse(*no));
+    payments.into_iter().map(|(_, payment)| payment).collect()
 }
 
 fn consent(app: &App, record: &UserRecord) -> Option<OwnConsent> {

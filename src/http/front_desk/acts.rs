@@ -3,6 +3,7 @@
 use actix_web::{HttpResponse, web};
 use actors::{Request, Terms};
 use domain::{BookingId, Cancel, CancelBy, Charge, CheckIn, Correct, Paid, PaidBy, Reason, Reply};
+use storage::Commit;
 use storage::records::Action;
 use utoipa::ToSchema;
 
@@ -13,6 +14,7 @@ use crate::http::envelope;
 use crate::http::error::{ApiError, ErrorCode};
 use crate::http::openapi::Done;
 use crate::http::params::Params;
+use crate::pay::orders;
 
 /// What `booking/check_in`, `booking/cash_paid` and `booking/cancel` read.
 #[derive(ToSchema)]
@@ -54,7 +56,8 @@ pub async fn check_in(
 
 /// `POST manager_service/booking/cash_paid`: the desk takes the fee in cash (现金).
 ///
-/// What the booking cannot take is refused before it changes hands: nothing is paid back because of it.
+/// What the booking cannot take is refused before it changes hands: nothing is paid back because of it. An order at WeChat
+/// that is still open is closed; money that comes in spite of that goes back.
 #[utoipa::path(
     post,
     path = "/pati_service/manager_service/booking/cash_paid",
@@ -79,8 +82,9 @@ pub async fn cash_paid(
     if booking.fee.is_zero() {
         return Err(ErrorCode::NothingToPay.into());
     }
+    let also = orders::look_now(&app, staff.tenant, id)?;
     let paid = Paid { booking: id, paid_at: app.clock.now(), by: PaidBy::Desk(staff.id) };
-    ask(&app, staff, id, Action::CashPaid, Request::Paid(paid)).await?;
+    ask_with(&app, staff, id, (Action::CashPaid, Request::Paid(paid)), also).await?;
     Ok(envelope::ok_null())
 }
 
@@ -139,8 +143,19 @@ async fn ask(
     action: Action,
     request: Request,
 ) -> Result<Reply, ApiError> {
+    ask_with(app, staff, id, (action, request), None).await
+}
+
+/// The same, with something else that is written with it.
+async fn ask_with(
+    app: &App,
+    staff: Staff,
+    id: BookingId,
+    (action, request): (Action, Request),
+    also: Option<Commit>,
+) -> Result<Reply, ApiError> {
     let (_, target) = booking_of(app, staff, id)?;
     let audit = Some(staff.audit(app, action, Some(id.get())).await?);
-    let terms = Terms { deadline: app.deadline(), repeat: None, audit, also: None };
+    let terms = Terms { deadline: app.deadline(), repeat: None, audit, also };
     Ok(app.directory.ask(target, request, terms).await?)
 }

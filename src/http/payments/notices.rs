@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::http::request_id::Unenveloped;
 use crate::http::routes::Pattern;
 use crate::pay::PayError;
+use crate::pay::client::Caller;
 use crate::pay::merchant::Merchant;
 use crate::pay::orders::{self, News};
 use crate::pay::signing::{Signed, SigningError};
@@ -60,12 +61,14 @@ pub fn serve(config: &mut ServiceConfig) {
 
 /// `POST pay/notify/{tenant}`: an order was paid.
 async fn paid(app: web::Data<App>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
-    answer(take_payment(&app, &request, payload).await)
+    let taken = take_payment(&app, &request, payload).await;
+    answer(&app, "payment", taken)
 }
 
 /// `POST pay/refund_notify/{tenant}`: how a refund ended.
 async fn refunded(app: web::Data<App>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
-    answer(take_refund(&app, &request, payload).await)
+    let taken = take_refund(&app, &request, payload).await;
+    answer(&app, "refund", taken)
 }
 
 async fn take_payment(app: &App, request: &HttpRequest, payload: web::Payload) -> Result<(), Refusal> {
@@ -77,7 +80,7 @@ async fn take_payment(app: &App, request: &HttpRequest, payload: web::Payload) -
     if told.order.tenant() != tenant {
         return Err(Refusal::Untrue("it is about another clinic"));
     }
-    tell(app, told.order, &News::Trade(told.trade)).await
+    tell(app, told.order, &News::Trade(told.news)).await
 }
 
 async fn take_refund(app: &App, request: &HttpRequest, payload: web::Payload) -> Result<(), Refusal> {
@@ -116,36 +119,48 @@ async fn opened(
 ) -> Result<(TenantId, Merchant, Vec<u8>), Refusal> {
     let tenant = request.match_info().get("tenant").and_then(|text| TenantId::parse(text).ok());
     let tenant = tenant.ok_or(Refusal::NobodyHere)?;
-    let merchant = Merchant::of(app, tenant).map_err(Refusal::NotNow)?.ok_or(Refusal::NobodyHere)?;
+    let mut merchant = Merchant::of(app, tenant).map_err(Refusal::NotNow)?.ok_or(Refusal::NobodyHere)?;
     let read = timeout(READ_WITHIN, payload.to_bytes_limited(MAX_BYTES)).await;
     let Ok(Ok(Ok(body))) = read else { return Err(Refusal::Incomplete) };
     let header = |name: &'static str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let signed = Signed::read(header).map_err(Refusal::Unsigned)?;
-    let told = merchant.open_notice(signed, &body, app.clock.now()).map_err(Refusal::Unsigned)?;
-    Ok((tenant, merchant, told))
+    let mut told = merchant.open_notice(signed, &body, app.clock.now());
+    if told == Err(SigningError::UnknownKey) && merchant.has_certificates() {
+        // WeChat has begun to sign with a certificate that is new here, or it is not WeChat.
+        let caller = Caller { merchant: &merchant, clock: &*app.clock };
+        if let Ok(keys) = app.pay.client.refresh_certificates(caller, Some(signed.serial)).await {
+            merchant.verify_with(keys);
+            told = merchant.open_notice(signed, &body, app.clock.now());
+        }
+    }
+    Ok((tenant, merchant, told.map_err(Refusal::Unsigned)?))
 }
 
-fn answer(taken: Result<(), Refusal>) -> HttpResponse {
+fn answer(app: &App, kind: &'static str, taken: Result<(), Refusal>) -> HttpResponse {
     let refusal = match taken {
-        Ok(()) => return HttpResponse::NoContent().finish(),
+        Ok(()) => {
+            app.metrics.pay_notice(kind, "taken");
+            return HttpResponse::NoContent().finish();
+        }
         Err(refusal) => refusal,
     };
-    let (status, message) = match refusal {
-        Refusal::NobodyHere => (StatusCode::NOT_FOUND, "nobody is paid here"),
-        Refusal::Incomplete => (StatusCode::BAD_REQUEST, "the notice did not arrive"),
+    let (status, outcome, message) = match refusal {
+        Refusal::NobodyHere => (StatusCode::NOT_FOUND, "nobody", "nobody is paid here"),
+        Refusal::Incomplete => (StatusCode::BAD_REQUEST, "incomplete", "the notice did not arrive"),
         Refusal::Unsigned(error) => {
             tracing::warn!(error = %error, "a notice of WeChat Pay is not believed");
-            (StatusCode::UNAUTHORIZED, "the notice is not signed by WeChat Pay")
+            (StatusCode::UNAUTHORIZED, "unsigned", "the notice is not signed by WeChat Pay")
         }
         Refusal::Untrue(why) => {
             tracing::warn!(why, "a notice of WeChat Pay is not taken");
-            (StatusCode::BAD_REQUEST, why)
+            (StatusCode::BAD_REQUEST, "untrue", why)
         }
         Refusal::NotNow(error) => {
             tracing::error!(error = %error, "a notice of WeChat Pay could not be taken");
-            (StatusCode::SERVICE_UNAVAILABLE, "not now")
+            (StatusCode::SERVICE_UNAVAILABLE, "not_now", "not now")
         }
     };
+    app.metrics.pay_notice(kind, outcome);
     let mut reply = HttpResponse::build(status).json(json!({ "code": "FAIL", "message": message }));
     // Its status counts, whatever the settings say of the envelope.
     reply.extensions_mut().insert(Unenveloped { code: "FAIL" });

@@ -60,6 +60,21 @@ fn replies_are_verified_as_documented() {
     assert_eq!(key.verify(SIGNED, b"{}", now), Err(SigningError::Signature));
 }
 
+/// Two certificates while they change. Seen to fail when the end of one was not looked at.
+#[test]
+fn either_certificate_is_good_until_its_end() {
+    let other = WechatKey::parse("PUB_KEY_ID_1", WECHAT_PEM).expect("a key");
+    let named = WechatKey::parse("PUB_KEY_ID_0", WECHAT_PEM).expect("a key");
+    let now = at(1_722_850_421);
+    let keys = WechatKeys::Certificates(vec![(other, at(1_722_850_400)), (named, at(1_722_850_422))]);
+    assert_eq!(keys.verify(SIGNED, BODY, now), Ok(()));
+    assert_eq!(keys.verify(SIGNED, BODY, at(1_722_850_422)), Err(SigningError::UnknownKey));
+    let of_other = Signed { serial: "PUB_KEY_ID_1", ..SIGNED };
+    assert_eq!(keys.verify(of_other, BODY, now), Err(SigningError::UnknownKey));
+    assert_eq!(keys.verify(of_other, BODY, at(1_722_850_399)), Ok(()));
+    assert_eq!(keys.verify(Signed { nonce: "x", ..SIGNED }, BODY, now), Err(SigningError::Signature));
+}
+
 /// `payv3_aead`
 #[test]
 fn notices_are_decrypted_as_documented() {

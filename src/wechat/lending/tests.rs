@@ -37,7 +37,8 @@ impl World {
         let base = BaseUrl::parse(&simulator.url()).expect("a base");
         let bases = Bases { api: &base, oauth: &base };
         let given = Arc::<ManualClock>::clone(&clock);
-        let wechat = Wechat::new(bases, storage, Arc::new(vault.expect("keys")), given).expect("a client");
+        let wechat = Wechat::new(bases, storage, Arc::new(vault.expect("keys")), given, Arc::default())
+            .expect("a client");
         let world = Self { wechat, simulator, hand, clock, folder };
         world.enter(&App::simulated(1)).await;
         world

@@ -25,6 +25,7 @@
 pub(crate) mod acknowledged;
 pub(crate) mod fold;
 pub(crate) mod frame;
+pub(crate) mod frozen;
 pub(crate) mod latest;
 pub(crate) mod layout;
 pub(crate) mod operation;

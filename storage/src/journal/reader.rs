@@ -49,8 +49,10 @@ impl Receiver for Ignore {
 pub(crate) enum Ending {
     /// Another segment follows.
     Closed,
-    /// It is the last one.
+    /// It is the last one. A server may write it at the same time.
     Any,
+    /// It is the last one of a journal that was read before, to this byte. A server may have gone on behind it.
+    At(u64),
 }
 
 /// How a segment ended.
@@ -110,8 +112,15 @@ pub(crate) fn read_segment(
     let mut to = ReadTo { position: from, offset: file.header_bytes, frames: 0, end: End::Open };
     loop {
         to.offset = frames.offset();
+        if ending == Ending::At(to.offset) {
+            return Ok(to);
+        }
         let Some(next) = frames.next(path)? else {
-            to.end = judge_rest(path, to.offset, to.position.seq.next(), ending)?;
+            match judge_rest(path, to.offset, to.position.seq.next(), ending) {
+                // A server wrote on since these bytes were read: what seemed to be lost has come.
+                Err(JournalError::Damaged(_)) if frames.have_grown(path)? => continue,
+                end => to.end = end?,
+            }
             return Ok(to);
         };
         let at = to.offset;
@@ -131,6 +140,10 @@ pub(crate) fn read_segment(
             intake.end(&next, at)?;
             to.position.digests = intake.digests;
             to.end = match (frames.anything_left(path)?, ending) {
+                (_, Ending::At(end)) if end == to.offset => End::Closed,
+                (_, Ending::At(_)) => {
+                    return Err(JournalError::damaged(path, to.offset, DamageReason::EndMissing));
+                }
                 (false, _) => End::Closed,
                 (true, Ending::Any) => {
                     judge_rest(path, to.offset, to.position.seq.next(), ending)?;
@@ -243,7 +256,9 @@ fn judge_rest(path: &Path, offset: u64, expected: Seq, ending: Ending) -> Result
         return Err(JournalError::damaged(path, offset, DamageReason::Frame));
     }
     match (ending, last) {
-        (Ending::Closed, _) => Err(JournalError::damaged(path, offset, DamageReason::EndMissing)),
+        (Ending::Closed | Ending::At(_), _) => {
+            Err(JournalError::damaged(path, offset, DamageReason::EndMissing))
+        }
         (Ending::Any, None) => Ok(End::Open),
         (Ending::Any, Some(last)) => Ok(End::Torn { bytes: last as u64 + 1 }),
     }
@@ -294,6 +309,15 @@ impl Frames {
         Ok(Some(frame))
     }
 
+    /// Reads again from where no sound frame began; whether one does now.
+    fn have_grown(&mut self, path: &Path) -> Result<bool, JournalError> {
+        let offset = self.offset();
+        *self = Self::open(path, offset)?;
+        let found = self.next(path)?.is_some();
+        *self = Self::open(path, offset)?;
+        Ok(found)
+    }
+
     fn anything_left(&mut self, path: &Path) -> Result<bool, JournalError> {
         if self.start < self.buffer.len() {
             return Ok(true);
@@ -318,3 +342,6 @@ impl Frames {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests;

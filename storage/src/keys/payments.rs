@@ -7,8 +7,8 @@ use domain::{BookingId, Date, Movement, OutTradeNo, RefundNo, TenantId, Transact
 use super::parts::Components;
 use super::{Key, KeyRange, NO_TENANT, RawKey, day, id, of};
 use crate::records::{
-    BookingOrdersRecord, LedgerDayRecord, LedgerRecord, PayConfRecord, PayJobRecord, PayOrderRecord,
-    RefundRecord,
+    BookingOrdersRecord, LedgerDayRecord, LedgerRecord, PayCertificatesRecord, PayConfRecord, PayJobRecord,
+    PayOrderRecord, PayTroubleRecord, RefundRecord,
 };
 use crate::table::Table;
 
@@ -73,6 +73,24 @@ pub fn pay_jobs(tenant: TenantId) -> KeyRange<PayJobRecord> {
     KeyRange::prefix(of(tenant, Table::PayJob))
 }
 
+/// What stands in the way of an order.
+#[must_use]
+pub fn pay_trouble(order: OutTradeNo) -> Key<PayTroubleRecord> {
+    Key::new(of(order.tenant(), Table::PayTrouble).with(id(order.number())))
+}
+
+/// What stands in the way of a tenant's orders, by order.
+#[must_use]
+pub fn pay_troubles(tenant: TenantId) -> KeyRange<PayTroubleRecord> {
+    KeyRange::prefix(of(tenant, Table::PayTrouble))
+}
+
+/// The certificates that WeChat Pay signs with towards a clinic.
+#[must_use]
+pub fn pay_certificates(tenant: TenantId) -> Key<PayCertificatesRecord> {
+    Key::new(of(tenant, Table::PayCertificates))
+}
+
 /// How a clinic is paid through WeChat.
 #[must_use]
 pub fn pay_conf(tenant: TenantId) -> Key<PayConfRecord> {
@@ -107,7 +125,17 @@ pub fn pay_order_no(key: &RawKey) -> Option<OutTradeNo> {
 /// The order of the key of what WeChat is to be asked.
 #[must_use]
 pub fn pay_job_order(key: &RawKey) -> Option<OutTradeNo> {
-    let mut components = Components::of(key, Table::PayJob)?;
+    order_of(key, Table::PayJob)
+}
+
+/// The order of the key of what stands in its way.
+#[must_use]
+pub fn pay_trouble_order(key: &RawKey) -> Option<OutTradeNo> {
+    order_of(key, Table::PayTrouble)
+}
+
+fn order_of(key: &RawKey, table: Table) -> Option<OutTradeNo> {
+    let mut components = Components::of(key, table)?;
     let number = components.id()?;
     components.end(OutTradeNo::new(TenantId::new(key.tenant()).ok()?, number).ok()?)
 }
@@ -167,6 +195,8 @@ mod tests {
         assert_eq!(pay_order_no(pay_order(most).raw()), Some(most));
         assert_eq!(pay_order(most).raw().tenant(), 0, "orders are found without a tenant");
         assert_eq!(pay_job_order(pay_job(most).raw()), Some(most));
+        assert_eq!(pay_trouble_order(pay_trouble(most).raw()), Some(most));
+        assert_eq!(pay_trouble_order(pay_job(most).raw()), None);
         for movement in [longest, received("4"), refunded(12)] {
             let key = ledger_day(tenant(7), date("2026-11-30"), &movement);
             assert_eq!(RawKey::from_bytes(key.raw().as_bytes()), Some(*key.raw()));
@@ -198,6 +228,7 @@ mod tests {
             let own = other == 256;
             assert_eq!(contains(&pay_orders(tenant(256)), pay_order(order(other, 5)).raw()), own);
             assert_eq!(contains(&pay_jobs(tenant(256)), pay_job(order(other, 5)).raw()), own);
+            assert_eq!(contains(&pay_troubles(tenant(256)), pay_trouble(order(other, 5)).raw()), own);
         }
         let week = ledger_days(tenant(7), &(date("2026-11-24")..=date("2026-11-30")));
         let cases =

@@ -116,6 +116,8 @@ fn every_table(tenant: TenantId) -> Vec<RawKey> {
         *follower(tenant, &blind(255)).raw(),
         *open_id(tenant, user).raw(),
         *oauth(tenant, user).raw(),
+        *pay_trouble(OutTradeNo::new(tenant, MAX_PAY_NUMBER).unwrap()).raw(),
+        *pay_certificates(tenant).raw(),
     ]
 }
 

@@ -163,11 +163,15 @@ pub enum Action {
     WechatAuthFileUploaded = 45,
     /// Changed how WeChat's messages to the server are signed.
     WechatCallbackChanged = 46,
+    /// Read the orders of patients.
+    PaymentsListed = 47,
+    /// Had a refund tried again.
+    RefundRetried = 48,
 }
 
 impl Action {
     /// Every action, by ascending number.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 48] = [
         Self::Login,
         Self::LoginFailed,
         Self::Logout,
@@ -214,6 +218,8 @@ impl Action {
         Self::WechatTemplateChanged,
         Self::WechatAuthFileUploaded,
         Self::WechatCallbackChanged,
+        Self::PaymentsListed,
+        Self::RefundRetried,
     ];
 
     /// The action as it stands in stored rows.
@@ -281,6 +287,8 @@ impl Action {
             Self::WechatTemplateChanged => "wechat_template_changed",
             Self::WechatAuthFileUploaded => "wechat_auth_file_uploaded",
             Self::WechatCallbackChanged => "wechat_callback_changed",
+            Self::PaymentsListed => "payments_listed",
+            Self::RefundRetried => "refund_retried",
         }
     }
 
@@ -312,7 +320,8 @@ impl Action {
             | Self::WechatConfChanged
             | Self::WechatTemplateChanged
             | Self::WechatAuthFileUploaded
-            | Self::WechatCallbackChanged => ObjectKind::Nothing,
+            | Self::WechatCallbackChanged
+            | Self::PaymentsListed => ObjectKind::Nothing,
             Self::PatientRead | Self::PatientAdded | Self::PatientChanged | Self::BanLifted => {
                 ObjectKind::Patient
             }
@@ -330,7 +339,8 @@ impl Action {
             | Self::BookingCancelled
             | Self::CheckedIn
             | Self::CashPaid
-            | Self::VisitCorrected => ObjectKind::Booking,
+            | Self::VisitCorrected
+            | Self::RefundRetried => ObjectKind::Booking,
         }
     }
 }

@@ -68,6 +68,8 @@ pub(super) enum StoredCloseReason {
     BookingCancelled,
     ScheduleStopped,
     ClosedByWechat,
+    PaidElsewhere,
+    NumberTaken,
 }
 
 #[derive(Encode, Decode)]
@@ -222,6 +224,8 @@ impl From<CloseReason> for StoredCloseReason {
             CloseReason::GivenUp(Cancellation::Cancelled) => Self::BookingCancelled,
             CloseReason::GivenUp(Cancellation::Stopped) => Self::ScheduleStopped,
             CloseReason::ClosedByWechat => Self::ClosedByWechat,
+            CloseReason::PaidElsewhere => Self::PaidElsewhere,
+            CloseReason::NumberTaken => Self::NumberTaken,
         }
     }
 }
@@ -235,6 +239,8 @@ impl From<StoredCloseReason> for CloseReason {
             StoredCloseReason::BookingCancelled => Self::GivenUp(Cancellation::Cancelled),
             StoredCloseReason::ScheduleStopped => Self::GivenUp(Cancellation::Stopped),
             StoredCloseReason::ClosedByWechat => Self::ClosedByWechat,
+            StoredCloseReason::PaidElsewhere => Self::PaidElsewhere,
+            StoredCloseReason::NumberTaken => Self::NumberTaken,
         }
     }
 }
@@ -300,6 +306,7 @@ enum StoredMismatchKind {
     RefundedElsewhere,
     OtherRefund { no: StoredNumber },
     RefundMoney { no: StoredNumber, total: i64, currency: [u8; 3] },
+    OtherOrder { transaction: Option<String> },
 }
 
 impl From<&Mismatch> for StoredMismatch {
@@ -319,6 +326,9 @@ impl From<&Mismatch> for StoredMismatch {
                 no: (*no).into(),
                 total: *total,
                 currency: currency.letters(),
+            },
+            MismatchKind::OtherOrder { transaction } => StoredMismatchKind::OtherOrder {
+                transaction: transaction.as_ref().map(|transaction| transaction.as_str().to_owned()),
             },
         };
         Self { kind, at: millis(mismatch.at) }
@@ -341,6 +351,9 @@ impl TryFrom<StoredMismatch> for Mismatch {
             StoredMismatchKind::OtherRefund { no } => MismatchKind::OtherRefund { no: no.try_into()? },
             StoredMismatchKind::RefundMoney { no, total, currency } => {
                 MismatchKind::RefundMoney { no: no.try_into()?, total, currency: letters(currency)? }
+            }
+            StoredMismatchKind::OtherOrder { transaction: text } => {
+                MismatchKind::OtherOrder { transaction: text.as_deref().map(transaction).transpose()? }
             }
         };
         Ok(Self { kind, at: Timestamp::from_millis(stored.at) })

@@ -8,6 +8,7 @@ use crate::commit::{Commit, CommitError};
 use crate::keys;
 use crate::records::MetaRecord;
 use crate::storage::{ReadError, Storage};
+use crate::view::JournalView;
 
 /// Why the data and its keys did not come together.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +49,29 @@ impl Vault {
                 storage.commit(commit).wait()?;
                 Ok(vault)
             }
+        }
+    }
+
+    /// Opens the keys in `folder` for data that is only read. `None` when nothing was ever sealed in it. The view must
+    /// have [`Table::Meta`](crate::Table::Meta).
+    ///
+    /// # Errors
+    /// [`UnlockError::Keys`] when keys are missing or those of other data.
+    pub fn unlock_view(
+        view: &JournalView,
+        folder: &Path,
+        random: Arc<dyn Random>,
+    ) -> Result<Option<Self>, UnlockError> {
+        match view.get(&keys::vault_keys())?.map(|stored| stored.record) {
+            Some(MetaRecord::Keys(fingerprint)) => {
+                let vault = Self::open(folder, Existing::MustExist, random)?;
+                vault.confirm(&fingerprint)?;
+                Ok(Some(vault))
+            }
+            Some(MetaRecord::NoShowsMarked(_) | MetaRecord::SchedulesGenerated(_)) => {
+                Err(VaultError::WrongKeys { folder: folder.to_owned() }.into())
+            }
+            None => Ok(None),
         }
     }
 }

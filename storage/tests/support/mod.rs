@@ -2,6 +2,7 @@
 //! writes them, and a record, kept outside the store, of what was acknowledged.
 #![allow(dead_code, reason = "each test file is a program of its own and uses a part of this")]
 
+pub(crate) mod booking;
 pub(crate) mod faulty;
 pub(crate) mod gate;
 

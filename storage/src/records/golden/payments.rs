@@ -71,6 +71,8 @@ fn states() -> Vec<(OrderState, &'static str)> {
         (closing(CloseReason::GivenUp(Cancellation::Cancelled)), "02fd0850e2534403000003"),
         (closing(CloseReason::GivenUp(Cancellation::Stopped)), "02fd0850e2534403000004"),
         (OrderState::Closed { at: at(5), reason: CloseReason::ClosedByWechat }, "03fd0a50e2534403000005"),
+        (closing(CloseReason::PaidElsewhere), "02fd0850e2534403000006"),
+        (closing(CloseReason::NumberTaken), "02fd0850e2534403000007"),
         (OrderState::Paid(receipt()), "040a34323030303031323334fd0250e25344030000fd0450e25344030000"),
         (
             due(cancelled),
@@ -136,6 +138,8 @@ fn mismatches() -> Vec<Mismatch> {
         MismatchKind::RefundedElsewhere,
         MismatchKind::OtherRefund { no: refund_no() },
         MismatchKind::RefundMoney { no: refund_no(), total: 4_999, currency: Currency::CNY },
+        MismatchKind::OtherOrder { transaction: Some(transaction()) },
+        MismatchKind::OtherOrder { transaction: None },
     ];
     kinds.into_iter().map(|kind| Mismatch { kind, at: at(7) }).collect()
 }
@@ -152,7 +156,7 @@ pub(super) fn payment_tables() -> Vec<Table> {
         .collect();
     let mut told = record;
     told.mismatches = mismatches();
-    tables.push(holds(&told, &format!("{PAYER}{FACTS}0005000a3432303030303132333401555344fd0e50e25344030000010a34323030303031323334fd0e50e2534403000002fd0e50e253440300000301fc02ca9a3bfd0e50e253440300000401fc02ca9a3bfb0e27434e59fd0e50e25344030000")));
+    tables.push(holds(&told, &format!("{PAYER}{FACTS}0007000a3432303030303132333401555344fd0e50e25344030000010a34323030303031323334fd0e50e2534403000002fd0e50e253440300000301fc02ca9a3bfd0e50e253440300000401fc02ca9a3bfb0e27434e59fd0e50e2534403000005010a34323030303031323334fd0e50e253440300000500fd0e50e25344030000")));
     let entry = |movement| {
         LedgerRecord(LedgerEntry { order: order_no(), movement, amount: order().amount, at: at(1) })
     };
@@ -174,6 +178,8 @@ pub(super) fn payment_tables() -> Vec<Table> {
             "0001fc01ca9a3bfb881306fd0650e25344030000",
         ),
         holds(&PayJobRecord { due_at: at(8), attempts: 300 }, "00fd1050e25344030000fb2c01"),
+        holds(&PayTroubleRecord::new("NOT_ENOUGH", 3, at(9)), "000a4e4f545f454e4f55474803fd1250e25344030000"),
+        holds(&certificates(), "000231390102354102504dfd1450e25344030000fd1650e25344030000"),
         holds(&pay_conf(), "003d01404142434445464748494a4be2a2830e0b11aa4188835e78bb3441122f870619977e4a7a5a6a63c8ba119be814a64514754714a9003f32c0e6d91073037778310231390235410d5055425f4b45595f49445f30311a2d2d2d2d2d424547494e205055424c4943204b45592d2d2d2d2d"),
     ]);
     tables
@@ -193,6 +199,18 @@ fn pay_conf() -> PayConfRecord {
         wechat_key: "-----BEGIN PUBLIC KEY-----".to_owned(),
     };
     PayConfRecord::seal(&vault, &keys::pay_conf(tenant()), &secrets(), open).unwrap()
+}
+
+fn certificates() -> PayCertificatesRecord {
+    let one = PayCertificate { serial_no: "5A".to_owned(), pem: "PM".to_owned(), expires_at: at(10) };
+    PayCertificatesRecord { mch_id: "19".to_owned(), certificates: vec![one], refresh_at: at(11) }
+}
+
+/// Of what comes from outside only what a code can hold is kept.
+#[test]
+fn a_code_of_trouble_is_a_code() {
+    let told = PayTroubleRecord::new(&format!("<NO>\n姓名_{}", "A".repeat(100)), 1, at(0));
+    assert_eq!(told.code(), format!("NO_{}", "A".repeat(61)));
 }
 
 #[test]
@@ -216,6 +234,8 @@ fn the_bytes_of_payment_stay_as_they_are() {
         Table::Refund,
         Table::PayJob,
         Table::PayConf,
+        Table::PayTrouble,
+        Table::PayCertificates,
     ];
     assert_eq!(shown, BTreeSet::from(tables));
 }
