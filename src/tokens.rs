@@ -138,7 +138,9 @@ impl Tokens {
             .map_err(|_| TokenError::NotOurs)?
             .claims;
         let identity = identity_of(&claims).ok_or(TokenError::NotOurs)?;
-        if now >= identity.expires_at {
+        // From a clock that was set back since: one that was wrong by a year makes no token that is good for a year.
+        let lasts = identity.expires_at.since(identity.issued_at);
+        if now >= identity.expires_at || identity.issued_at.since(now) > lasts {
             return Err(TokenError::Expired);
         }
         Ok(identity)
@@ -242,6 +244,14 @@ mod tests {
         let end = patient().expires_at;
         assert!(tokens().verify(&token, end.minus(Duration::from_millis(1))).is_ok());
         assert_eq!(tokens().verify(&token, end), Err(TokenError::Expired));
+    }
+
+    /// Seen to fail when only the end of a token was looked at.
+    #[test]
+    fn a_token_of_a_clock_that_was_wrong_is_over() {
+        let token = tokens().issue(&patient()).expect("signed");
+        assert!(tokens().verify(&token, NOW.minus(Duration::from_secs(600))).is_ok());
+        assert_eq!(tokens().verify(&token, NOW.minus(Duration::from_secs(601))), Err(TokenError::Expired));
     }
 
     /// The planted bug: `validation.algorithms` extended by what the header of the token names.

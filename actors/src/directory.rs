@@ -11,6 +11,7 @@ use actix::prelude::*;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use domain::{Policy, Rejection, Reply, ScheduleId, TenantId, Timestamp};
+use storage::sabotage::{self, Bug};
 use storage::{Commit, Sequence, Sequences, Storage, Vault, keys};
 use tokio::sync::{Semaphore, oneshot};
 
@@ -284,6 +285,9 @@ impl ScheduleDirectory {
                 entry.insert(self.start_actor(target))
             }
         };
+        if sabotage::is_planted(Bug::TwoActors) {
+            return Ok(work(&self.start_actor(target).address));
+        }
         if !entry.address.connected() {
             *entry = self.start_actor(target);
         }

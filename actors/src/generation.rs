@@ -125,7 +125,8 @@ impl Generator<'_> {
             Some(MetaRecord::SchedulesGenerated(day)) => Some(day),
             Some(MetaRecord::Keys(_) | MetaRecord::NoShowsMarked(_) | MetaRecord::Reminded(_)) | None => None,
         };
-        if due == Due::OnceADay && done.is_some_and(|done| done >= today) {
+        // A later day was done by a clock that was wrong: the days from today on are still to be made.
+        if due == Due::OnceADay && done == Some(today) {
             return Ok(Generated::default());
         }
         let generated = self.run(tenant, Days::Ahead, now).await?;

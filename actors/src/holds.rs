@@ -10,7 +10,16 @@ use domain::{ScheduleId, TenantId, Timestamp, UserId};
 #[derive(Debug, Clone, Copy)]
 struct LiveHold {
     schedule: ScheduleId,
+    /// When it was given, or given anew.
+    since: Timestamp,
     until: Timestamp,
+}
+
+impl LiveHold {
+    /// As [`domain::Hold::is_alive`].
+    fn is_alive(&self, now: Timestamp) -> bool {
+        now < self.until && self.since.since(now) <= self.until.since(self.since)
+    }
 }
 
 /// The live holds of all users, by user.
@@ -22,14 +31,15 @@ pub(crate) struct HoldLedger {
 /// One user's holds, locked: counting and adding are one step, so that two schedules deciding at the
 /// same moment cannot both take the last place. Dropped before anything is awaited.
 pub(crate) struct UserHolds<'a> {
+    now: Timestamp,
     holds: RefMut<'a, (TenantId, UserId), Vec<LiveHold>>,
 }
 
 impl HoldLedger {
     pub(crate) fn enter(&self, tenant: TenantId, user: UserId, now: Timestamp) -> UserHolds<'_> {
         let mut holds = self.by_user.entry((tenant, user)).or_default();
-        holds.retain(|hold| hold.until > now);
-        UserHolds { holds }
+        holds.retain(|hold| hold.is_alive(now));
+        UserHolds { now, holds }
     }
 
     /// Ends the user's hold in a schedule, if there is one.
@@ -43,7 +53,7 @@ impl HoldLedger {
     /// Forgets holds that ran out.
     pub(crate) fn tidy(&self, now: Timestamp) {
         self.by_user.retain(|_, holds| {
-            holds.retain(|hold| hold.until > now);
+            holds.retain(|hold| hold.is_alive(now));
             !holds.is_empty()
         });
     }
@@ -59,6 +69,6 @@ impl UserHolds<'_> {
     /// Records the user's hold in a schedule; there is at most one per schedule.
     pub(crate) fn set(&mut self, schedule: ScheduleId, until: Timestamp) {
         self.holds.retain(|hold| hold.schedule != schedule);
-        self.holds.push(LiveHold { schedule, until });
+        self.holds.push(LiveHold { schedule, since: self.now, until });
     }
 }

@@ -14,12 +14,13 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 use domain::{Event, NewBooking, Occupancy, Rejection, Reply, ScheduleState, Timestamp, UserId};
+use storage::sabotage::{self, Bug, Place};
 use storage::{CommitError, CommitTicket, Seq, Table};
 
 use crate::consider::{self, Planned, Setting, Verdict};
 use crate::directory::{Shared, Target};
 use crate::loading::{self, Loaded, WroteScheduleRecord};
-use crate::requests::{Ask, AskError};
+use crate::requests::{Ask, AskError, Request};
 
 /// Requests decided together at most: they share one sync, and the last one waits for all of them.
 const BATCH_LIMIT: usize = 64;
@@ -164,6 +165,11 @@ impl ScheduleActor {
                 }
                 Ok(Verdict::Answer(reply)) => Step::Settled(Ok(reply)),
                 Ok(Verdict::Hold { events, reply }) => Step::Hold { events, reply },
+                Ok(Verdict::Commit { planned, .. })
+                    if sabotage::is_planted(Bug::LoseCancel) && matches!(ask.request, Request::Cancel(_)) =>
+                {
+                    Step::Settled(Ok(planned.reply))
+                }
                 Ok(Verdict::Commit { planned, commit }) => {
                     let alone = planned.wrote_schedule_record == WroteScheduleRecord::Yes;
                     if alone && !turns.is_empty() {
@@ -215,6 +221,7 @@ impl ScheduleActor {
 
     /// Applies what storage accepted, shows it, and answers; decides the rest again.
     fn finish_batch(&mut self, outcomes: Vec<(Ask, Outcome)>, context: &mut Context<Self>) {
+        sabotage::pass(Place::Actor);
         let mut answers: Vec<(Ask, Result<Reply, AskError>)> = Vec::with_capacity(outcomes.len());
         let mut again: Vec<Ask> = Vec::new();
         // Set once a commit of this batch has failed: what was decided after it was decided on a state

@@ -181,6 +181,25 @@ async fn missed_visits_are_marked_after_their_day_and_bar_the_patient() {
     assert_eq!(barred(), None, "one missed visit is below the limit");
 }
 
+/// A clock that was a year ahead has noted that day as done, and was then set right.
+///
+/// Seen to fail when a later day counted as done: nobody missed anything for a year.
+#[actix::test]
+async fn a_clock_that_was_ahead_hides_no_missed_visits() {
+    let crew = Crew::start(size());
+    let mark = async |days: u32| {
+        let now = morning().plus(ONE_DAY * days);
+        crew.clock.set(now);
+        actors::mark_no_shows(&crew.storage, &crew.directory, now).await.expect("marked")
+    };
+    assert_eq!(mark(400).await, 0);
+    crew.clock.set(morning());
+    crew.submit(0, 1, 0).await.expect("free");
+    assert_eq!(mark(1).await, 0, "its day is not over");
+    assert_eq!(mark(2).await, 1);
+    assert_eq!(mark(2).await, 0);
+}
+
 /// Seen to catch: a lifted ban whose missed visits stay, so that the next one bars the patient again.
 #[actix::test]
 async fn a_lifted_ban_forgives_the_missed_visits_that_led_to_it() {

@@ -177,6 +177,17 @@ async fn each_night_adds_a_day_and_each_day_has_one_night() {
     assert_eq!(made.run(Due::OnceADay, now).await.created, 2 * 7);
 }
 
+/// A clock that was a month ahead has made the days after that, and was then set right.
+///
+/// Seen to fail when a later day counted as done: nothing was made for a month.
+#[actix::test]
+async fn a_clock_that_was_ahead_leaves_no_days_out() {
+    let made = Made::clinic(1).await;
+    assert_eq!(made.run(Due::OnceADay, morning().plus(ONE_DAY * 30)).await.created, 2 * DAYS);
+    assert_eq!(made.run(Due::OnceADay, morning()).await.created, 2 * DAYS);
+    assert_eq!(made.run(Due::OnceADay, morning()).await, Generated::default());
+}
+
 /// Seen to fail when nobody asked who is disabled.
 #[actix::test]
 async fn nobody_is_planned_who_does_not_work() {

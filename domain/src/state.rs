@@ -57,9 +57,10 @@ pub struct Hold {
 }
 
 impl Hold {
-    /// Whether it still counts.
+    /// Whether it still counts. A clock that is set back leaves a hold alive for as long again as it was given at most:
+    /// one from a clock that was wrong by a year must not keep its slot for a year.
     pub fn is_alive(&self, now: Timestamp) -> bool {
-        now < self.until
+        now < self.until && self.since.since(now) <= self.until.since(self.since)
     }
 }
 

@@ -8,6 +8,7 @@ use domain::{
 };
 use serde::Serialize;
 use storage::records::{BookingOwner, PatientPersonal};
+use storage::sabotage::{self, Place};
 use storage::{Order, Scan, keys};
 use utoipa::ToSchema;
 
@@ -205,6 +206,7 @@ pub async fn submit(
     request: HttpRequest,
     params: Params,
 ) -> Result<HttpResponse, ApiError> {
+    sabotage::pass(Place::Handler);
     let (schedule, serial) = slot_of(&params)?;
     let member = params.required("memberId", "就诊人ID")?.parse(MemberId::parse)?;
     let content = [schedule.get(), u64::from(serial.get()), member.get()];

@@ -4,6 +4,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::{Future, Ready, ready};
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,12 +13,14 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::error::InternalError;
 use actix_web::http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, HeaderMap, HeaderName,
     HeaderValue, VARY,
 };
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::{Error, HttpMessage, HttpResponse, web};
+use futures_util::FutureExt;
 use tracing::Level;
 
 use super::compression::{self, Gzip};
@@ -111,16 +114,32 @@ impl Edge {
             response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
         }
         let policy = ContentPolicy::of(response.request().path());
-        let headers = response.headers_mut();
-        if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
-            headers.insert(X_REQUEST_ID.clone(), value);
-        }
-        if !headers.contains_key(CACHE_CONTROL) {
-            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        }
-        security::protect(headers, policy, self.transport);
+        protect(response.headers_mut(), id, policy, self.transport);
         Finished { response, outcome }
     }
+
+    /// The reply to a request whose handler panicked. The request is gone, so that it is neither counted nor in the
+    /// access log; the panic itself is logged where it happened.
+    fn after_panic(&self, id: RequestId, policy: ContentPolicy) -> Error {
+        tracing::error!(request_id = %id, cause = "a panic", "request failed");
+        let mut response = ApiError::from(ErrorCode::Internal).response(&id.to_string());
+        if self.failure_status == FailureStatus::Always200 {
+            *response.status_mut() = StatusCode::OK;
+        }
+        protect(response.headers_mut(), id, policy, self.transport);
+        InternalError::from_response("a panic", response).into()
+    }
+}
+
+/// What every reply carries.
+fn protect(headers: &mut HeaderMap, id: RequestId, policy: ContentPolicy, transport: Transport) {
+    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
+        headers.insert(X_REQUEST_ID.clone(), value);
+    }
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    security::protect(headers, policy, transport);
 }
 
 /// A page of another origin may read that it was refused, and why.
@@ -289,10 +308,14 @@ where
         let edge = Rc::clone(&self.edge);
         let taken = edge.draining.take();
         let under_way = UnderWay::begin(&request);
+        let policy = ContentPolicy::of(request.path());
         let reply = self.inner.call(request);
         Box::pin(async move {
             let _taken = taken;
-            let finished = edge.finish(reply.await?, id, &under_way);
+            // What a panic leaves half done belongs to this request alone: what is shared is changed by actors and storage.
+            let reply = AssertUnwindSafe(reply).catch_unwind().await;
+            let reply = reply.map_err(|_| edge.after_panic(id, policy))??;
+            let finished = edge.finish(reply, id, &under_way);
             count(&finished, started);
             log_access(&finished, id, started);
             Ok(under_way.until_sent(compression::compress(finished.response, gzip).await))

@@ -10,6 +10,7 @@ use storage::records::{
     BookingOrdersRecord, BookingOwner, BookingRecord, LedgerDayRecord, LedgerRecord, PayJobRecord,
     PayOrderRecord, PayTroubleRecord, RefundRecord,
 };
+use storage::sabotage::{self, Bug};
 use storage::{Commit, CommitError, Key, Sequence, Version, keys};
 
 use super::PayError;
@@ -229,7 +230,10 @@ pub async fn skip_numbers(app: &App, tenant: TenantId, count: usize) -> Result<(
 pub async fn tell(app: &App, no: OutTradeNo, news: &News) -> Result<Told, PayError> {
     let mut refund = None;
     for _ in 0..MAX_TRIES {
-        let read = ReadOrder::of(app, no)?.ok_or(PaymentRejection::OrderUnknown)?;
+        let mut read = ReadOrder::of(app, no)?.ok_or(PaymentRejection::OrderUnknown)?;
+        if sabotage::is_planted(Bug::ApplyNoticeTwice) {
+            read.order.state = OrderState::Created;
+        }
         let booking = ReadBooking::of(app, no.tenant(), read.order.user, read.order.booking)?;
         let command = match news {
             News::Plain(command) => command.clone(),
@@ -328,7 +332,10 @@ fn count(app: &App, events: &[OrderEvent]) {
 }
 
 async fn order_number(app: &App, tenant: TenantId) -> Result<OutTradeNo, PayError> {
-    let number = app.sequences.next(&app.storage, tenant, Sequence::PayOrder).await?;
+    let mut number = app.sequences.next(&app.storage, tenant, Sequence::PayOrder).await?;
+    if sabotage::is_planted(Bug::ReuseOutTradeNo) {
+        number = 1;
+    }
     OutTradeNo::new(tenant, number).map_err(|_| PayError::Missing("a number"))
 }
 

@@ -19,6 +19,7 @@ use crate::files::Files;
 use crate::group::Group;
 use crate::journal::acknowledged::AcknowledgedMark;
 use crate::journal::segment::{Position, SegmentWriter};
+use crate::sabotage::{self, Bug, Place};
 use crate::shared::Shared;
 use crate::space::SpaceProbe;
 use crate::status::{ANY_ORDER, Fatal, Observer};
@@ -237,11 +238,17 @@ impl Committer<'_> {
             group.answer_not_committed();
             return Err(fatal);
         }
+        if sabotage::is_planted(Bug::AckBeforeSync) {
+            group.answer_early();
+        }
         if let Err(error) = self.journal.write(&group) {
             group.answer_maybe_committed();
             return Err(journal_failed(error));
         }
-        if let Err(error) = group.apply() {
+        sabotage::pass(Place::Committer);
+        if let Err(error) = group.apply()
+            && !sabotage::is_planted(Bug::SwallowIndexError)
+        {
             group.answer_maybe_committed();
             return Err(Fatal { what: error.to_string() });
         }
@@ -289,6 +296,9 @@ impl Committer<'_> {
 impl Journal {
     fn write(&mut self, group: &Group<'_>) -> std::io::Result<()> {
         if group.frames().is_empty() {
+            return Ok(());
+        }
+        if sabotage::is_planted(Bug::DropJournalAppend) && group.position().seq.get().is_multiple_of(7) {
             return Ok(());
         }
         let started = Instant::now();

@@ -19,6 +19,7 @@ use sled::IVec;
 
 use crate::commit::Seq;
 use crate::keys::RawKey;
+use crate::sabotage::{self, Place};
 
 /// The key of the number of the last applied commit: shorter than any record's key.
 const APPLIED_KEY: &[u8] = b"applied";
@@ -118,6 +119,7 @@ impl Index {
     /// number that is found, and the start makes those commits again from the journal.
     pub(crate) fn apply(&self, writes: impl IntoIterator<Item = Write>, seq: Seq) -> Result<(), IndexError> {
         guarded(|| {
+            sabotage::pass(Place::Index);
             for (key, stored) in writes {
                 match stored {
                     Some(stored) => self.db.insert(key.as_bytes(), stored)?,

@@ -30,6 +30,7 @@ mod pictures;
 mod record;
 pub mod records;
 mod resident;
+pub mod sabotage;
 mod sequences;
 mod shared;
 mod space;

@@ -1,4 +1,4 @@
-//! T3: the disk fails once, at every write and sync there is.
+//! T3: the disk fails, once or for good, at every write, sync, new file and new name there is.
 
 mod support;
 
@@ -79,13 +79,24 @@ fn run(path: &std::path::Path, files: &Arc<FaultyFiles>) -> Run {
 /// and when it answered before the sync.
 #[test]
 fn one_failed_call_stops_the_storage_and_loses_nothing() {
+    fail_each_call(Fault::Once);
+}
+
+/// The disk is gone from one call on. Seen to fail as the one above does.
+#[test]
+fn a_disk_that_fails_for_good_stops_the_storage_and_loses_nothing() {
+    fail_each_call(Fault::Forever);
+}
+
+/// Fails each call in its turn, until a run has fewer calls than that.
+fn fail_each_call(fault: Fault) {
     let mut call = 0;
     let mut acknowledged = 0;
     let mut failures = 0;
     loop {
         call += 1;
         let folder = folder();
-        let files = Arc::new(FaultyFiles::new(call, Fault::Once, Scope::Everything));
+        let files = Arc::new(FaultyFiles::new(call, fault, Scope::Everything));
         let run = run(folder.path(), &files);
         acknowledged += run.acknowledged.len();
         if files.has_failed() {
@@ -104,6 +115,7 @@ fn one_failed_call_stops_the_storage_and_loses_nothing() {
             break;
         }
     }
+    println!("{fault:?}: {call} runs, {failures} failed, {acknowledged} bookings acknowledged");
     assert!(failures >= 50, "only {failures} calls failed");
     assert!(acknowledged >= 1_000, "only {acknowledged} bookings were acknowledged");
 }

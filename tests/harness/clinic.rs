@@ -91,6 +91,8 @@ pub struct Clinic {
     log: Arc<Mutex<Vec<String>>>,
     /// Receives something when the process has closed its standard error.
     ended: mpsc::Receiver<()>,
+    /// Whether a panic is what the test has planted.
+    panics: bool,
 }
 
 #[derive(Default)]
@@ -145,7 +147,9 @@ impl Clinic {
         // First the patients', then the operator's.
         let next = || addresses.recv_timeout(PATIENCE).ok();
         match next().zip(next()) {
-            Some((address, admin_address)) => Ok(Self { child, address, admin_address, codes, log, ended }),
+            Some((address, admin_address)) => {
+                Ok(Self { child, address, admin_address, codes, log, ended, panics: false })
+            }
             None => {
                 let _ = child.kill();
                 let _ = child.wait();
@@ -218,8 +222,13 @@ impl Clinic {
         self.child.wait().expect("a child")
     }
 
+    /// From now on the log may, and must, tell of a panic.
+    pub fn expect_panics(&mut self) {
+        self.panics = true;
+    }
+
     fn assert_no_panic(&self) {
-        assert!(!self.has_logged("panic"), "{}", self.log().join("\n"));
+        assert!(self.panics == self.has_logged("panic"), "{}", self.log().join("\n"));
     }
 }
 

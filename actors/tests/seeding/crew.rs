@@ -37,6 +37,11 @@ impl FallibleClock {
         self.clock.advance(by);
     }
 
+    /// Sets the clock, forward or back.
+    pub fn set(&self, now: Timestamp) {
+        self.clock.set(now);
+    }
+
     /// The next `n` who ask what time it is panic, if they run on an actor's thread.
     pub fn panic_next(&self, n: usize) {
         self.panics_left.store(n, Ordering::SeqCst);

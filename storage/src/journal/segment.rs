@@ -23,6 +23,7 @@ use crate::digest::Digests;
 use crate::files::{Files, WritableFile};
 use crate::journal::frame::{self, Head, Kind};
 use crate::journal::{Input, layout};
+use crate::sabotage::{self, Bug};
 
 /// The format that this program writes, and the newest that it reads.
 pub(crate) const FORMAT: u32 = 1;
@@ -213,7 +214,11 @@ impl SegmentWriter {
     /// Writes the frames of one group and makes them durable.
     pub(crate) fn append(&mut self, group: &[u8]) -> io::Result<()> {
         self.file.write_all_at(group, self.end)?;
-        self.file.sync_data()?;
+        let mut synced = if sabotage::is_planted(Bug::SkipSync) { Ok(()) } else { self.file.sync_data() };
+        if synced.is_err() && sabotage::is_planted(Bug::RetryFailedSync) {
+            synced = self.file.sync_data();
+        }
+        synced?;
         self.end += group.len() as u64;
         self.filled = self.filled.max(self.end);
         Ok(())
