@@ -7,6 +7,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
 /// Creates, renames and removes files.
 pub trait Files: fmt::Debug + Send + Sync {
     /// Creates an empty file for writing; an existing one is emptied.
@@ -32,6 +34,22 @@ pub trait Files: fmt::Debug + Send + Sync {
     /// # Errors
     /// Whatever the file system reports.
     fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Creates a folder.
+    ///
+    /// # Errors
+    /// Whatever the file system reports.
+    fn create_dir(&self, folder: &Path) -> io::Result<()> {
+        std::fs::create_dir(folder)
+    }
+
+    /// Gives each of two files or folders the name of the other, in one step that a crash does not divide.
+    ///
+    /// # Errors
+    /// Whatever the file system reports, also that it cannot do this.
+    fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
+        Ok(renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?)
+    }
 
     /// Makes the names within a folder durable.
     ///

@@ -12,6 +12,7 @@
 //! This crate is the only one that knows sled and the files of the data folder. It must not know
 //! HTTP, actors or the rules of booking: it stores what it is given.
 
+mod backup;
 mod catch_up;
 mod commit;
 mod committer;
@@ -27,6 +28,7 @@ mod lock;
 mod open;
 mod options;
 mod pictures;
+mod priority;
 mod record;
 pub mod records;
 mod resident;
@@ -41,8 +43,13 @@ mod vault;
 mod verify;
 mod view;
 
+pub use backup::{
+    Backup, BackupError, BackupReport, Checked, Occupied, Restore, RestoreError, RestoreReport, check_backup,
+    is_backup,
+};
 pub use commit::{Commit, CommitError, CommitTicket, NotCommitted, Seq, Version};
 pub use damage::{Damage, DamageReason, JournalError};
+pub use digest::ContentDigest;
 pub use files::{DiskFiles, Files, WritableFile};
 pub use journal::fold::{FoldError, FoldReport};
 pub use journal::frozen::ViewError;

@@ -18,6 +18,7 @@ use crate::lock::WriterLock;
 use crate::open::{self, OpenError};
 use crate::options::StorageOptions;
 use crate::pictures::PictureFiles;
+use crate::priority;
 use crate::record::{Record, RecordError};
 use crate::shared::Shared;
 use crate::status::{ANY_ORDER, Gauges, Status, Writable};
@@ -238,16 +239,18 @@ impl Storage {
 
     /// Folds the journal where that is due: when it is larger than twice what lives, or a day after
     /// the last time if anything was overwritten or deleted since. It blocks the thread for as long
-    /// as it takes, but no commit. Call it from a thread of its own.
+    /// as it takes, but no commit; what it does is done by a thread of low priority. It also removes what an earlier
+    /// fold had to leave because somebody was reading the journal.
     ///
     /// # Errors
     /// [`FoldError`]; nothing is lost, and the next call tries again.
     pub fn fold_if_due(&self, now: Timestamp) -> Result<Option<FoldReport>, FoldError> {
         let mut folding = self.0.folding.lock();
+        folding.remove_leftovers(&self.0.options)?;
         if !folding.is_due(&self.0.shared.gauges, self.0.options.fold_min_bytes, now) {
             return Ok(None);
         }
-        fold::fold(&self.0.shared, &self.0.options, &mut folding, now).map(Some)
+        self.fold_aside(&mut folding, now).map(Some)
     }
 
     /// Folds the journal now.
@@ -255,8 +258,11 @@ impl Storage {
     /// # Errors
     /// [`FoldError`]; nothing is lost, and the next call tries again.
     pub fn fold(&self, now: Timestamp) -> Result<FoldReport, FoldError> {
-        let mut folding = self.0.folding.lock();
-        fold::fold(&self.0.shared, &self.0.options, &mut folding, now)
+        self.fold_aside(&mut self.0.folding.lock(), now)
+    }
+
+    fn fold_aside(&self, folding: &mut Folding, now: Timestamp) -> Result<FoldReport, FoldError> {
+        priority::aside("folding", || fold::fold(&self.0.shared, &self.0.options, folding, now))?
     }
 
     /// Bytes that the index takes on the disk.
