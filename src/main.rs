@@ -1,5 +1,6 @@
 //! The program: reads the command line and the settings, and does what it is told.
 
+use std::fmt::Display;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -7,10 +8,11 @@ use actors::{Clock, SystemClock};
 use clap::Parser;
 use domain::PersonName;
 use mimalloc::MiMalloc;
-use pati_service::cli::{Cli, Command, StaffAdd, StaffCommand, TenantCommand};
+use pati_service::cli::{Cli, Command, StaffAdd, StaffCommand, TenantCommand, Verify};
 use pati_service::progress::LongWork;
 use pati_service::settings::{self, Settings};
-use pati_service::{import, server, staff, telemetry, tenants, verify};
+use pati_service::{backups, export, import, server, staff, telemetry, tenants, verify};
+use storage::Occupied;
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
@@ -53,12 +55,41 @@ fn run(cli: Cli) -> Result<(), String> {
             Ok(())
         }
         Command::Staff { command: StaffCommand::Add(new) } => add_staff(&settings, &new),
-        Command::Verify => {
-            let sound = verify::run(&settings.storage.path, &LongWork::on_stderr());
-            println!("{}", sound.map_err(|error| error.to_string())?);
+        Command::Verify(Verify { backup: Some(backup) }) => {
+            say(backups::run_check(&backup, &settings.zone(), &LongWork::on_stderr()))
+        }
+        Command::Verify(Verify { backup: None }) => {
+            say(verify::run(&settings.storage.path, &LongWork::on_stderr()))
+        }
+        Command::Backup(to) => {
+            let work = Arc::new(LongWork::on_stderr());
+            say(backups::run_backup(&settings, &to.folder, SystemClock.now(), &work))
+        }
+        Command::Restore(restore) => {
+            let work = Arc::new(LongWork::on_stderr());
+            let occupied = if restore.replace { Occupied::SetAside } else { Occupied::Refuse };
+            say(backups::run_restore(&settings, &restore.from, occupied, SystemClock.now(), &work))
+        }
+        Command::Compact => {
+            let work = Arc::new(LongWork::on_stderr());
+            let options = server::storage_options(&settings, SystemClock.now(), &work);
+            say(backups::run_compact(options, &work))
+        }
+        Command::Export(export) => {
+            let tenant = export.tenant.unwrap_or(settings.clinic.default_tenant);
+            let output = export.output.as_deref();
+            let done = export::run(&settings, tenant, output, &LongWork::on_stderr());
+            // The standard output may be the export itself.
+            eprintln!("{}", done.map_err(|error| error.to_string())?);
             Ok(())
         }
     }
+}
+
+/// Prints the report of a command, or hands its error on as the message for the operator.
+fn say<R: Display, E: Display>(done: Result<R, E>) -> Result<(), String> {
+    println!("{}", done.map_err(|error| error.to_string())?);
+    Ok(())
 }
 
 fn add_staff(settings: &Settings, new: &StaffAdd) -> Result<(), String> {

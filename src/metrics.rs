@@ -3,6 +3,8 @@
 //! Labels hold routes, statuses and names of this program only, never anything of a patient or from a client.
 //! `docs/operations.md` says what each means and when to be alarmed.
 
+mod backups;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -19,6 +21,8 @@ use storage::{Observer, Writable};
 use crate::app::App;
 use crate::http::envelope::SUCCESS;
 use crate::http::error::ApiError;
+
+pub use backups::BackupMetrics;
 
 /// Seconds of a request: from what memory answers to what a patient gives up on.
 const LATENCIES: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
@@ -74,6 +78,7 @@ pub struct Metrics {
     group_sizes: Histogram,
     syncs: Histogram,
     levels: Levels,
+    backups: BackupMetrics,
 }
 
 /// What is looked up when it is asked for.
@@ -118,7 +123,9 @@ impl Default for Metrics {
         registry.register_with_unit("journal_sync_duration", help, Unit::Seconds, syncs.clone());
         let levels = Levels::default();
         levels.register(&mut registry);
-        Self { registry, requests, latencies, bookings, sms, group_sizes, syncs, levels }
+        let backups = BackupMetrics::default();
+        backups.register(&mut registry);
+        Self { registry, requests, latencies, bookings, sms, group_sizes, syncs, levels, backups }
     }
 }
 
@@ -179,12 +186,18 @@ impl Metrics {
         self.sms.get_or_create(&SmsLabels { template, outcome }).inc();
     }
 
+    /// What is told about the nightly backups.
+    pub fn backups(&self) -> &BackupMetrics {
+        &self.backups
+    }
+
     /// Everything in the text format of OpenMetrics.
     ///
     /// # Errors
     /// When the text cannot be written, which memory does not refuse.
     pub fn render(&self, app: &App) -> Result<String, fmt::Error> {
         self.levels.look(app);
+        self.backups.look(app.clock.now());
         let mut rendered = String::with_capacity(16 * 1024);
         text::encode(&mut rendered, &self.registry)?;
         Ok(rendered)

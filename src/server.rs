@@ -26,6 +26,7 @@ use crate::demo;
 use crate::http::limits::SlowedAttempts;
 use crate::import::ImportError;
 use crate::metrics::Metrics;
+use crate::nightly::{self, Nightly};
 use crate::passwords::PasswordHasher;
 use crate::pay::client::{PayClient, PaySetupError};
 use crate::pay::{self, Pay};
@@ -172,6 +173,8 @@ pub fn serve(settings: &Settings, clinic: Clinic) -> Result<(), ServeError> {
     let mut settings = settings.clone();
     if clinic == Clinic::Demo {
         settings.storage.path = demo_path(&settings.storage.path);
+        // Nobody needs copies of an invented clinic.
+        settings.backup.dir = None;
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let work = Arc::new(LongWork::on_stderr());
@@ -374,6 +377,8 @@ async fn run(settings: &Settings, prepared: Prepared) -> Result<(), ServeError> 
     let handles = [public.handle(), admin.handle()];
     let admin = tokio::task::spawn_local(admin);
     let asking = tokio::task::spawn_local(pay::work::run(app.clone()));
+    let nightly =
+        Nightly::new(settings).map(|nightly| tokio::task::spawn_local(nightly::run(app.clone(), nightly)));
     let looking = tokio::task::spawn_local(listening::end_late(connections));
     let mut public = std::pin::pin!(public);
     tokio::select! {
@@ -399,6 +404,9 @@ async fn run(settings: &Settings, prepared: Prepared) -> Result<(), ServeError> 
     looking.abort();
     // What it was about is in the store, and is asked again at the next start.
     asking.abort();
+    if let Some(nightly) = nightly {
+        nightly.abort();
+    }
     // The administrator's server has nothing to lose.
     admin.abort();
     Ok(())

@@ -41,8 +41,9 @@ use crate::vault::Blind;
 
 pub use labels::{label, label_id, label_name, labels, patient_file, patient_file_id, patient_files};
 pub use parts::{
-    VisitParts, booking_parts, department_id, doctor_id, patient_id, schedule_at_parts, schedule_id,
-    session_parts, slot_parts, tenant_id, user_id, visit_parts,
+    VisitParts, booking_parts, department_id, department_of_opening, doctor_id, patient_id,
+    schedule_at_parts, schedule_id, schedule_of_note, session_parts, slot_parts, tenant_id, user_id,
+    visit_parts,
 };
 pub use payments::{
     ledger, ledger_day, ledger_day_parts, ledger_days, orders_of_booking, pay_conf, pay_job, pay_job_order,

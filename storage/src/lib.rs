@@ -19,6 +19,7 @@ mod committer;
 mod damage;
 mod digest;
 mod expiry;
+mod export;
 mod files;
 mod group;
 mod index;
@@ -44,12 +45,13 @@ mod verify;
 mod view;
 
 pub use backup::{
-    Backup, BackupError, BackupReport, Checked, Occupied, Restore, RestoreError, RestoreReport, check_backup,
-    is_backup,
+    Backup, BackupError, BackupReport, Checked, Occupied, Restore, RestoreError, RestoreReport, Shelved,
+    check_backup, is_backup, remove_backup, remove_drafts, shelved_backups,
 };
 pub use commit::{Commit, CommitError, CommitTicket, NotCommitted, Seq, Version};
 pub use damage::{Damage, DamageReason, JournalError};
 pub use digest::ContentDigest;
+pub use export::{LiveRecord, LiveRecordsError, live_records};
 pub use files::{DiskFiles, Files, WritableFile};
 pub use journal::fold::{FoldError, FoldReport};
 pub use journal::frozen::ViewError;
@@ -61,7 +63,7 @@ pub use record::{Record, RecordError};
 pub use sequences::{Sequence, SequenceError, Sequences};
 pub use space::{DiskSpace, SpaceProbe};
 pub use status::{Fatal, Observer, Progress, Silent, Status, Step, Writable};
-pub use storage::{CloseError, Order, ReadError, Scan, Storage, Stored};
+pub use storage::{CloseError, CompactError, Order, ReadError, Scan, Storage, Stored};
 pub use table::Table;
 pub use vault::{
     Blind, Existing, Fingerprint, NoRandomness, OsRandom, Random, SECRET_LEN, SealError, Sealed, SecretKey,

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::commit::{Change, Commit, CommitError, CommitTicket, Seq, Version};
 use crate::committer::{self, Journal, Queue};
-use crate::index::IndexError;
+use crate::index::{self, IndexError};
 use crate::journal;
 use crate::journal::fold::{self, FoldError, FoldReport, Folding};
 use crate::keys::{Key, KeyRange, RawKey};
@@ -79,6 +79,23 @@ pub enum CloseError {
     /// The last segment could not be closed.
     #[error("the journal could not be closed: {0}")]
     Journal(io::Error),
+}
+
+/// Why a data folder was not compacted.
+#[derive(Debug, thiserror::Error)]
+pub enum CompactError {
+    /// It cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The journal was not folded.
+    #[error(transparent)]
+    Fold(#[from] FoldError),
+    /// The folder was not closed in good order.
+    #[error(transparent)]
+    Close(#[from] CloseError),
+    /// The journal was folded, but the old index is still there.
+    #[error("the journal was folded, but the index could not be removed: {0}")]
+    Index(io::Error),
 }
 
 /// The store. A clone is another handle to the same one. The data folder can be opened again when
@@ -259,6 +276,23 @@ impl Storage {
     /// [`FoldError`]; nothing is lost, and the next call tries again.
     pub fn fold(&self, now: Timestamp) -> Result<FoldReport, FoldError> {
         self.fold_aside(&mut self.0.folding.lock(), now)
+    }
+
+    /// Folds the journal of a data folder that no server uses, and removes its index, which the next start makes anew: sled
+    /// keeps pieces of what was overwritten in its files for as long as it likes. What was erased is physically gone then.
+    ///
+    /// # Errors
+    /// [`CompactError`]; nothing is lost.
+    pub fn compact(options: StorageOptions) -> Result<FoldReport, CompactError> {
+        let (path, now) = (options.path.clone(), options.now);
+        let storage = Self::open(options)?;
+        let folded = storage.fold(now);
+        storage.close()?;
+        let report = folded?;
+        // Within the lock, which this handle has to its end.
+        index::remove(&path).map_err(CompactError::Index)?;
+        drop(storage);
+        Ok(report)
     }
 
     fn fold_aside(&self, folding: &mut Folding, now: Timestamp) -> Result<FoldReport, FoldError> {

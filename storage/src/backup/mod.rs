@@ -15,12 +15,14 @@ mod copying;
 mod manifest;
 mod numbers;
 mod restore;
+mod shelf;
 mod write;
 
 pub use check::{Checked, check_backup};
 pub use manifest::is_backup;
 pub(crate) use restore::remove_draft;
 pub use restore::{Occupied, Restore, RestoreError, RestoreReport};
+pub use shelf::{Shelved, remove_backup, remove_drafts, shelved_backups};
 pub use write::{Backup, BackupReport};
 
 use std::io;

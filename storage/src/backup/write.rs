@@ -11,6 +11,7 @@ use super::BackupError;
 use super::check;
 use super::copying::{self, Copied, Copier};
 use super::manifest::{self, Manifest, PictureLine};
+use super::shelf::DRAFT_SUFFIX;
 use crate::commit::Seq;
 use crate::digest::ContentDigest;
 use crate::files::Files;
@@ -103,7 +104,7 @@ impl Backup {
             return Err(BackupError::InData(self.target.clone()));
         }
         let mut draft = name.to_os_string();
-        draft.push(".tmp");
+        draft.push(DRAFT_SUFFIX);
         Ok((parent.clone(), parent.join(draft)))
     }
 
