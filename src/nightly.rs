@@ -126,22 +126,24 @@ fn is_due(
 /// the server does not wait for it, and what it leaves then the next one removes.
 pub async fn run(app: web::Data<App>, nightly: Nightly) {
     let mut tried = None;
-    match nightly.newest() {
-        Ok(newest) => app.metrics.backups().begin(app.clock.now(), newest),
+    let look = nightly.clone();
+    let mut newest = match in_a_thread(move || look.newest()).await {
+        Ok(newest) => newest,
         Err(error) => {
-            app.metrics.backups().begin(app.clock.now(), None);
-            tracing::error!(error = %error, "the folder of the backups cannot be used");
+            tracing::error!(error, "the folder of the backups cannot be used");
+            None
         }
-    }
+    };
+    app.metrics.backups().begin(app.clock.now(), newest);
     let at = nightly.settings.backup.at;
     loop {
         let now = app.clock.now();
-        let newest = nightly.newest().ok().flatten();
         if is_due(now, at, &nightly.zone, newest, tried) {
             let begun = Instant::now();
-            match in_a_thread(nightly.clone(), now).await {
+            let maker = nightly.clone();
+            match in_a_thread(move || maker.make(now)).await {
                 Ok(report) => {
-                    tried = None;
+                    (tried, newest) = (None, Some(now));
                     app.metrics.backups().made(now, begun.elapsed(), report.bytes);
                     let digest = report.digest.to_string();
                     tracing::info!(seq = report.seq.get(), bytes = report.bytes, digest, "made a backup");
@@ -157,12 +159,14 @@ pub async fn run(app: web::Data<App>, nightly: Nightly) {
     }
 }
 
-/// The error is its text.
-async fn in_a_thread(nightly: Nightly, now: Timestamp) -> Result<BackupReport, String> {
+/// What the work comes to; the error is its text.
+async fn in_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, NightlyError> + Send + 'static,
+) -> Result<T, String> {
     let (done, wait) = oneshot::channel();
     let work = move || {
         // Nobody waits any more where this fails.
-        let _ = done.send(nightly.make(now).map_err(|error| error.to_string()));
+        let _ = done.send(work().map_err(|error| error.to_string()));
     };
     thread::Builder::new().name("nightly".to_owned()).spawn(work).map_err(|error| error.to_string())?;
     wait.await.unwrap_or_else(|_| Err("the thread of the backup ended".to_owned()))

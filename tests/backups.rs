@@ -310,6 +310,7 @@ async fn a_closed_account_is_physically_gone_after_folding() -> io::Result<()> {
     clinic.stop();
     let report = run(&folder, &["compact"]);
     assert!(report.contains("bytes before"), "{report}");
+    assert!(!folder.store().join("index").exists());
     for bytes in &before {
         assert!(!privacy::holds(&folder.store(), bytes));
         // Nor a part of it: the sealed field without what stands around it.

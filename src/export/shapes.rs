@@ -38,9 +38,10 @@ fn text<T: ToString>(value: Option<T>) -> Option<String> {
 impl Shaper<'_> {
     /// The record as it is written; `None` for what is another clinic's, a secret, or follows from other records.
     pub(super) fn shape(&self, record: &LiveRecord<'_>) -> Shaped {
-        // Orders are numbered over all clinics.
-        let ordered = keys::pay_order_no(record.key()).map(|no| no.tenant().get());
-        let tenant = ordered.unwrap_or(record.key().tenant());
+        // Clinics and orders are found without knowing whose they are.
+        let tenant = keys::tenant_id(record.key())
+            .or_else(|| keys::pay_order_no(record.key()).map(|no| no.tenant()))
+            .map_or(record.key().tenant(), TenantId::get);
         if tenant != self.tenant.get() {
             return Ok(None);
         }

@@ -2,9 +2,9 @@
 //! stand in for the disk and fail any one write or sync.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::Path;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -35,12 +35,12 @@ pub trait Files: fmt::Debug + Send + Sync {
     /// Whatever the file system reports.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
-    /// Creates a folder.
+    /// Creates a folder that only its owner may read.
     ///
     /// # Errors
     /// Whatever the file system reports.
     fn create_dir(&self, folder: &Path) -> io::Result<()> {
-        std::fs::create_dir(folder)
+        DirBuilder::new().mode(0o700).create(folder)
     }
 
     /// Gives each of two files or folders the name of the other, in one step that a crash does not divide.

@@ -4,6 +4,7 @@ mod support;
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -209,6 +210,8 @@ fn keys_are_never_copied_and_needed_to_restore() {
     book_all(&storage, 0..3);
     written(&places.at("data"), &places.at("backup"));
     assert_eq!(names(&places.at("backup")), ["BACKUP", "files", "journal"]);
+    let mode = fs::metadata(places.at("backup")).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o077, 0, "nobody else may read it");
     assert!(!names(&places.at("backup/journal")).iter().any(|name| name.contains("key")));
 
     let refused = restore(&places.at("backup"), &places.at("again")).run().expect_err("no keys");
