@@ -185,7 +185,6 @@ mod tests {
         Timestamp::from_millis(1_795_449_600_000 + (hours * 3_600_000.0) as i64)
     }
 
-    /// Seen to fail when a night that the server slept through was left out, and when a failure was tried again at once.
     #[test]
     fn a_backup_is_due_once_a_night() {
         let zone = ClinicZone::fixed_hours(8);
@@ -228,7 +227,6 @@ mod tests {
         names
     }
 
-    /// Seen to fail when the oldest was removed before the new one was whole.
     #[test]
     fn the_oldest_make_room_when_the_new_one_is_whole() {
         let (data, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

@@ -79,7 +79,7 @@ fn small_clinic() -> (Folder, Clinic) {
 
 /// Backups are made while 24 clients book, pay no attention and cancel; the server is killed, its folder is lost, and a
 /// server on the restored folder knows all that was acknowledged before the last backup.
-/// Planted: the last segment was left out; the restore put the numbers back to where the backup had them.
+/// Planted: the restore left the last segment out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_folder_comes_back_with_all_that_was_acknowledged() {
     let mut random = Random::seeded(20_261_126);
@@ -138,7 +138,6 @@ async fn a_lost_folder_comes_back_with_all_that_was_acknowledged() {
     println!("{} writes acknowledged, {audited:?}", control.acknowledged());
 }
 
-/// Seen to fail when the keys were made anew by the restore.
 #[tokio::test]
 async fn a_restore_wants_keys_and_spares_what_is_there() -> io::Result<()> {
     let (folder, clinic) = small_clinic();
@@ -240,7 +239,7 @@ async fn wait_for(clinic: &Clinic, name: &str) -> f64 {
 }
 
 /// A server that has no backup of last night makes one at its start.
-/// Seen to fail when the metrics were those of the start.
+/// Seen to fail when the size of a backup was not told.
 #[tokio::test]
 async fn the_server_makes_backups_by_itself() -> io::Result<()> {
     let (folder, clinic) = small_clinic();
@@ -294,7 +293,7 @@ fn stored_bytes(data: &Path) -> Vec<Vec<u8>> {
 }
 
 /// Of an account that was closed nothing is left in any file after `compact`, not even sealed.
-/// Seen to fail when the folded segments were kept, and when the index was.
+/// Seen to fail when the index was kept.
 #[tokio::test]
 async fn a_closed_account_is_physically_gone_after_folding() -> io::Result<()> {
     let (folder, clinic) = small_clinic();
@@ -323,7 +322,7 @@ async fn a_closed_account_is_physically_gone_after_folding() -> io::Result<()> {
     Ok(())
 }
 
-/// Seen to fail when another clinic's records were written too, and when the file was readable by everybody.
+/// Seen to fail when another clinic's records were written too.
 #[tokio::test]
 async fn an_export_has_all_of_one_clinic_readable() -> io::Result<()> {
     let (folder, clinic) = small_clinic();

@@ -199,7 +199,6 @@ fn a_backup_overwrites_nothing_and_lies_elsewhere() {
     assert_eq!(names(places.folder.path()), ["data", "file", "there"]);
 }
 
-/// Seen to fail when the keys were copied with the rest.
 #[test]
 fn keys_are_never_copied_and_needed_to_restore() {
     let places = Places::new();
@@ -254,7 +253,7 @@ fn pictures_are_in_a_backup_and_come_back() {
     assert_eq!(names(&aside.join("files")).len(), 1);
 }
 
-/// Seen to fail when only the journal was compared, and when the length of the last segment was not.
+/// Seen to fail when only the journal was compared.
 #[test]
 fn a_damaged_backup_is_found_and_not_restored() {
     let places = Places::new();
@@ -346,8 +345,7 @@ async fn numbers_of_after_the_backup_are_not_given_again() {
     }
 }
 
-/// Every step of a backup is the last one once: the source is untouched, and nothing has the backup's name.
-/// Seen to fail when the backup was written under its name.
+/// Every step of a backup fails once: the source is untouched, and nothing has the backup's name.
 #[test]
 fn a_backup_that_fails_at_any_step_leaves_nothing_and_harms_nobody() {
     for fault in [Fault::Once, Fault::Forever] {
@@ -396,7 +394,7 @@ fn leftovers_of_a_crash_are_removed_by_the_next_backup() {
     assert_eq!(names(places.folder.path()), ["backup", "data"]);
 }
 
-/// Seen to fail when the room was looked at after copying only.
+/// Seen to fail when the room was not looked at before copying.
 #[test]
 fn without_room_there_is_no_backup_and_no_restore() {
     let places = Places::new();
@@ -418,7 +416,8 @@ fn without_room_there_is_no_backup_and_no_restore() {
 }
 
 /// A power cut keeps what was synced and may lose the rest: nothing gets its name before it is durable.
-/// Seen to fail when the folder of the journal, and when the last segment, was not synced.
+/// Seen to fail when the folder of the journal, and when a file, was not synced, and when a backup was written under its
+/// name.
 #[test]
 fn nothing_gets_its_name_before_it_is_durable() {
     let places = Places::new();
@@ -429,6 +428,8 @@ fn nothing_gets_its_name_before_it_is_durable() {
     let layer = || -> Arc<dyn Files> { Arc::new(files.clone()) };
     Backup { files: layer(), ..backup(&places.at("data"), &places.at("backup")) }.write().expect("written");
     assert_eq!(files.unsynced(), [] as [PathBuf; 0]);
+    let early = files.created().into_iter().find(|file| file.starts_with(places.at("backup")));
+    assert_eq!(early, None, "nothing is written under the name itself");
     drop(storage);
     for occupied in [Occupied::Refuse, Occupied::SetAside] {
         let restore = restore(&places.at("backup"), &places.at("again"));

@@ -13,12 +13,18 @@ use storage::{DiskFiles, Files, WritableFile};
 pub(crate) struct OrderedFiles {
     unsynced: Arc<Mutex<BTreeSet<PathBuf>>>,
     renames: Arc<Mutex<u64>>,
+    created: Arc<Mutex<Vec<PathBuf>>>,
 }
 
 impl OrderedFiles {
     /// How many names were given.
     pub(crate) fn renames(&self) -> u64 {
         *self.renames.lock().expect("no panic")
+    }
+
+    /// All files that were created.
+    pub(crate) fn created(&self) -> Vec<PathBuf> {
+        self.created.lock().expect("no panic").clone()
     }
 
     /// What would be lost by a power cut now.
@@ -55,6 +61,7 @@ impl Files for OrderedFiles {
     fn create(&self, path: &Path) -> io::Result<Box<dyn WritableFile>> {
         self.named(path);
         self.changed(path);
+        self.created.lock().expect("no panic").push(path.to_owned());
         Ok(self.wrap(DiskFiles.create(path)?, path))
     }
 
