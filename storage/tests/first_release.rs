@@ -16,7 +16,7 @@ use storage::records::{
 };
 use storage::{
     Backup, Commit, DiskFiles, DiskSpace, Key, NoRandomness, Occupied, Random, Restore, Sequence, Silent,
-    Storage, Vault, check_backup, keys, verify,
+    Vault, check_backup, keys, verify,
 };
 use support::*;
 
