@@ -18,6 +18,9 @@ Examples:
   pati-service staff add --account boss --role admin    add an administrator
   pati-service verify                            check the stored data
   pati-service reconcile 2026-11-30              compare a day's payments with WeChat Pay
+  pati-service backup /mnt/usb/2026-11-24        copy the data, also beside a running server
+  pati-service restore /mnt/usb/2026-11-24       bring a backup back
+  pati-service export --output patients.jsonl    write all records of a clinic as JSON lines
 
 Log lines go to standard error; RUST_LOG=debug shows more of them.";
 
@@ -53,11 +56,72 @@ pub enum Command {
         #[command(subcommand)]
         command: StaffCommand,
     },
-    /// Check the stored data, also beside a running server
-    Verify,
+    /// Check the stored data, also beside a running server, or a backup
+    #[command(after_help = "Examples:\n  pati-service verify\n  pati-service verify /mnt/usb/2026-11-24")]
+    Verify(Verify),
+    /// Copy the data into a new folder, also beside a running server. The keys are not copied
+    #[command(after_help = "Example:\n  pati-service backup /mnt/usb/2026-11-24")]
+    Backup(Backup),
+    /// Bring a backup back. No server may run, and the keys must be in the data folder
+    #[command(after_help = RESTORE_EXAMPLES)]
+    Restore(Restore),
+    /// Fold the journal now and remove the index, which the next start makes anew: what was erased or overwritten is
+    /// physically gone then. No server may run
+    Compact,
+    /// Write all records of a clinic as JSON lines, with names, phones and ID numbers readable, also beside a running
+    /// server
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(Export),
     /// Compare the payments of a day with WeChat Pay, also beside a running server. It changes nothing
     #[command(after_help = RECONCILE_EXAMPLES)]
     Reconcile(Reconcile),
+}
+
+const RESTORE_EXAMPLES: &str = "\
+Examples:
+  pati-service restore /mnt/usb/2026-11-24
+  pati-service restore --replace /mnt/usb/2026-11-24    keep what is there aside";
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  pati-service export --output clinic.jsonl
+  pati-service export --tenant 2 | gzip > clinic2.jsonl.gz
+
+What is written is not encrypted. Keep it as you would keep the patients' paper files, and remove it afterwards.";
+
+/// What is checked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct Verify {
+    /// A backup; the data folder of the settings when left out
+    pub backup: Option<PathBuf>,
+}
+
+/// Where a backup goes.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Backup {
+    /// The folder that it becomes; it must not exist yet
+    pub folder: PathBuf,
+}
+
+/// What is brought back.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Restore {
+    /// The backup
+    pub from: PathBuf,
+    /// Put it in the place of data that is there, which is kept aside within the data folder
+    #[arg(long)]
+    pub replace: bool,
+}
+
+/// What is written out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct Export {
+    /// The clinic; the default one when left out
+    #[arg(long, value_parser = TenantId::parse)]
+    pub tenant: Option<TenantId>,
+    /// A new file that only you can read; the standard output when left out
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// Which clinic is served.
@@ -235,7 +299,7 @@ mod tests {
         ] {
             let cli = parse(line).expect("accepted");
             assert_eq!(cli.config_file(), ConfigFile::Given("a.toml".into()), "{line}");
-            assert_eq!(cli.into_command(), Command::Verify, "{line}");
+            assert_eq!(cli.into_command(), Command::Verify(Verify::default()), "{line}");
         }
         assert_eq!(parse("pati-service").expect("accepted").config_file(), ConfigFile::Usual);
     }
@@ -303,8 +367,26 @@ mod tests {
     }
 
     #[test]
+    fn data_is_replaced_only_when_that_is_said() {
+        let from = || PathBuf::from("/mnt/b");
+        let plain = Command::Restore(Restore { from: from(), replace: false });
+        assert_eq!(command("pati-service restore /mnt/b"), plain);
+        let replace = Command::Restore(Restore { from: from(), replace: true });
+        assert_eq!(command("pati-service restore --replace /mnt/b"), replace);
+        assert_eq!(command("pati-service backup /mnt/b"), Command::Backup(Backup { folder: from() }));
+        assert_eq!(command("pati-service verify /mnt/b"), Command::Verify(Verify { backup: Some(from()) }));
+        assert_eq!(command("pati-service export"), Command::Export(Export::default()));
+    }
+
+    #[test]
     fn what_does_not_exist_is_refused() {
-        for line in ["pati-service backup", "pati-service serve --fast", "pati-service --demo"] {
+        for line in [
+            "pati-service backup",
+            "pati-service restore",
+            "pati-service restore --replace",
+            "pati-service serve --fast",
+            "pati-service --demo",
+        ] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

@@ -4,12 +4,15 @@
 //! the contract (《患者服务协议》). It knows neither how bookings are decided nor how they are stored.
 
 pub mod app;
+pub mod backups;
 pub mod barcode;
 pub mod cli;
 pub mod demo;
+pub mod export;
 pub mod http;
 pub mod import;
 pub mod metrics;
+pub mod nightly;
 pub mod outbox;
 pub mod passwords;
 pub mod pay;

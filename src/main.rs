@@ -1,5 +1,6 @@
 //! The program: reads the command line and the settings, and does what it is told.
 
+use std::fmt::Display;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -7,11 +8,12 @@ use actors::{Clock, SystemClock};
 use clap::Parser;
 use domain::PersonName;
 use mimalloc::MiMalloc;
-use pati_service::cli::{Cli, Command, Reconcile, StaffAdd, StaffCommand, TenantCommand};
+use pati_service::cli::{Cli, Command, Reconcile, StaffAdd, StaffCommand, TenantCommand, Verify};
 use pati_service::progress::LongWork;
 use pati_service::reconcile::{self, Verdict};
 use pati_service::settings::{self, ConfigFile, Settings};
-use pati_service::{import, server, staff, telemetry, tenants, verify};
+use pati_service::{backups, export, import, server, staff, telemetry, tenants, verify};
+use storage::Occupied;
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
@@ -20,15 +22,9 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let file = cli.config_file();
     let command = cli.into_command();
-    let failure = match &command {
-        // 1 says that something differs.
-        Command::Reconcile(_) => ExitCode::from(2),
-        Command::Serve(_)
-        | Command::Import(_)
-        | Command::Tenant { .. }
-        | Command::Staff { .. }
-        | Command::Verify => ExitCode::FAILURE,
-    };
+    // Where two sides are compared 1 says that something differs.
+    let compares = matches!(command, Command::Reconcile(_));
+    let failure = if compares { ExitCode::from(2) } else { ExitCode::FAILURE };
     match run(&file, command) {
         Ok(code) => code,
         Err(message) => {
@@ -63,9 +59,32 @@ fn run(file: &ConfigFile, command: Command) -> Result<ExitCode, String> {
             println!("clinic {} was added", clinic.id);
         }
         Command::Staff { command: StaffCommand::Add(new) } => add_staff(&settings, &new)?,
-        Command::Verify => {
-            let sound = verify::run(&settings.storage.path, &LongWork::on_stderr());
-            println!("{}", sound.map_err(|error| error.to_string())?);
+        Command::Verify(Verify { backup: Some(backup) }) => {
+            say(backups::run_check(&backup, &settings.zone(), &LongWork::on_stderr()))?;
+        }
+        Command::Verify(Verify { backup: None }) => {
+            say(verify::run(&settings.storage.path, &LongWork::on_stderr()))?;
+        }
+        Command::Backup(to) => {
+            let work = Arc::new(LongWork::on_stderr());
+            say(backups::run_backup(&settings, &to.folder, SystemClock.now(), &work))?;
+        }
+        Command::Restore(restore) => {
+            let work = Arc::new(LongWork::on_stderr());
+            let occupied = if restore.replace { Occupied::SetAside } else { Occupied::Refuse };
+            say(backups::run_restore(&settings, &restore.from, occupied, SystemClock.now(), &work))?;
+        }
+        Command::Compact => {
+            let work = Arc::new(LongWork::on_stderr());
+            let options = server::storage_options(&settings, SystemClock.now(), &work);
+            say(backups::run_compact(options, &work))?;
+        }
+        Command::Export(export) => {
+            let tenant = export.tenant.unwrap_or(settings.clinic.default_tenant);
+            let output = export.output.as_deref();
+            let done = export::run(&settings, tenant, output, &LongWork::on_stderr());
+            // The standard output may be the export itself.
+            eprintln!("{}", done.map_err(|error| error.to_string())?);
         }
         Command::Reconcile(wanted) => return compare_day(&settings, &wanted),
     }
@@ -82,6 +101,12 @@ fn compare_day(settings: &Settings, wanted: &Reconcile) -> Result<ExitCode, Stri
         Verdict::Different => 1,
         Verdict::Unknown => 2,
     }))
+}
+
+/// Prints the report of a command, or hands its error on as the message for the operator.
+fn say<R: Display, E: Display>(done: Result<R, E>) -> Result<(), String> {
+    println!("{}", done.map_err(|error| error.to_string())?);
+    Ok(())
 }
 
 fn add_staff(settings: &Settings, new: &StaffAdd) -> Result<(), String> {

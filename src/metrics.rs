@@ -3,6 +3,8 @@
 //! Labels hold routes, statuses and names of this program only, never anything of a patient or from a client.
 //! `docs/operations.md` says what each means and when to be alarmed.
 
+mod backups;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -22,6 +24,8 @@ use crate::http::envelope::SUCCESS;
 use crate::http::error::ApiError;
 use crate::outbox;
 use crate::pay::stuck;
+
+pub use backups::BackupMetrics;
 
 /// Seconds of a request: from what memory answers to what a patient gives up on.
 const LATENCIES: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
@@ -152,6 +156,7 @@ pub struct Metrics {
     syncs: Histogram,
     certificate_expiry: Gauge,
     levels: Levels,
+    backups: BackupMetrics,
 }
 
 /// What is looked up when it is asked for.
@@ -217,6 +222,8 @@ impl Default for Metrics {
         begin_at_zero(&wechat_calls, &wechat_latencies, (&orders, &notices));
         let levels = Levels::default();
         levels.register(&mut registry);
+        let backups = BackupMetrics::default();
+        backups.register(&mut registry);
         Self {
             registry,
             requests,
@@ -232,6 +239,7 @@ impl Default for Metrics {
             syncs,
             certificate_expiry,
             levels,
+            backups,
         }
     }
 }
@@ -400,12 +408,18 @@ impl Metrics {
         self.notifications.get_or_create(&NotificationLabels { kind, outcome }).inc();
     }
 
+    /// What is told about the nightly backups.
+    pub fn backups(&self) -> &BackupMetrics {
+        &self.backups
+    }
+
     /// Everything in the text format of OpenMetrics.
     ///
     /// # Errors
     /// When the text cannot be written, which memory does not refuse.
     pub fn render(&self, app: &App) -> Result<String, fmt::Error> {
         self.levels.look(app);
+        self.backups.look(app.clock.now());
         let mut rendered = String::with_capacity(16 * 1024);
         text::encode(&mut rendered, &self.registry)?;
         Ok(rendered)

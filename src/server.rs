@@ -29,6 +29,7 @@ use crate::demo::wechat::{DemoWechat, DemoWechatError};
 use crate::http::limits::SlowedAttempts;
 use crate::import::ImportError;
 use crate::metrics::Metrics;
+use crate::nightly::{self, Nightly};
 use crate::outbox::{self, Outbox};
 use crate::passwords::PasswordHasher;
 use crate::pay::certificates::Certificates;
@@ -203,6 +204,8 @@ pub fn serve(settings: &Settings, clinic: Clinic) -> Result<(), ServeError> {
         settings.storage.path = demo_path(&settings.storage.path);
         // Its own WeChat calls it on this machine, where no certificate is for.
         (settings.server.tls_cert, settings.server.tls_key) = (None, None);
+        // Nobody needs copies of an invented clinic.
+        settings.backup.dir = None;
     }
     let certificate = Certificate::of(&settings.server)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -488,6 +491,8 @@ async fn run(
     let admin = tokio::task::spawn_local(admin);
     let asking = tokio::task::spawn_local(pay::work::run(app.clone()));
     let sending = tokio::task::spawn_local(outbox::run(app.clone()));
+    let nightly =
+        Nightly::new(settings).map(|nightly| tokio::task::spawn_local(nightly::run(app.clone(), nightly)));
     let looking = tokio::task::spawn_local(listening::end_late(connections));
     let certifying = tokio::task::spawn_local(tls::keep_current(certificate, hang_up, app.clone()));
     let mut public = std::pin::pin!(public);
@@ -516,6 +521,9 @@ async fn run(
     // What they were about is in the store, and is asked and sent again at the next start.
     asking.abort();
     sending.abort();
+    if let Some(nightly) = nightly {
+        nightly.abort();
+    }
     // The administrator's server has nothing to lose.
     admin.abort();
     Ok(())

@@ -38,6 +38,8 @@ pub struct Settings {
     pub server: Server,
     /// `[storage]`
     pub storage: Storage,
+    /// `[backup]`
+    pub backup: Backup,
     /// `[clinic]`
     pub clinic: Clinic,
     /// `[auth]`
@@ -131,6 +133,33 @@ pub struct Storage {
 impl Default for Storage {
     fn default() -> Self {
         Self { path: PathBuf::from("data"), cache_mb: 64, min_free_mb: 256 }
+    }
+}
+
+/// `[backup]`: the copies that the server makes every night.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Backup {
+    /// The folder that they are made in; empty: none are.
+    #[serde(deserialize_with = "values::optional")]
+    pub dir: Option<PathBuf>,
+    /// When, by the clinic's clock.
+    #[serde(deserialize_with = "time_of_day")]
+    pub at: TimeOfDay,
+    /// How many are kept.
+    #[serde(deserialize_with = "between::<_, _, 1, 3_650>")]
+    pub keep: u16,
+}
+
+/// 02:30, when nobody books.
+const BACKUP_AT: TimeOfDay = match TimeOfDay::from_minutes(150) {
+    Ok(time) => time,
+    Err(_) => unreachable!(),
+};
+
+impl Default for Backup {
+    fn default() -> Self {
+        Self { dir: None, at: BACKUP_AT, keep: 14 }
     }
 }
 

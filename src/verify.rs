@@ -37,6 +37,7 @@ impl fmt::Display for Sound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let report = &self.0;
         writeln!(f, "the journal is sound up to commit {}", report.seq.get())?;
+        writeln!(f, "digest {}", report.digest)?;
         writeln!(f, "{} bytes in {} segments, {} frames read", report.bytes, report.segments, report.frames)?;
         match report.snapshot {
             Snapshot::None => {}

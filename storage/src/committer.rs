@@ -10,8 +10,6 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
-use rustix::process::setpriority_process;
-use rustix::thread::gettid;
 use tokio::sync::oneshot;
 
 use crate::commit::{Commit, CommitError, CommitTicket, NotCommitted, Seq};
@@ -19,6 +17,7 @@ use crate::files::Files;
 use crate::group::Group;
 use crate::journal::acknowledged::AcknowledgedMark;
 use crate::journal::segment::{Position, SegmentWriter};
+use crate::priority;
 use crate::sabotage::{self, Bug, Place};
 use crate::shared::Shared;
 use crate::space::SpaceProbe;
@@ -180,9 +179,7 @@ pub(crate) fn start(shared: Arc<Shared>, journal: Journal) -> std::io::Result<Jo
 fn yield_to_readers() {
     /// About a tenth of the weight of a thread of usual priority.
     const NICE: i32 = 10;
-    if let Err(error) = setpriority_process(Some(gettid()), NICE) {
-        tracing::debug!(error = %error, "the committer keeps the usual priority");
-    }
+    priority::lower(NICE);
 }
 
 struct Committer<'a> {

@@ -2,10 +2,12 @@
 //! stand in for the disk and fail any one write or sync.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::Path;
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 /// Creates, renames and removes files.
 pub trait Files: fmt::Debug + Send + Sync {
@@ -32,6 +34,22 @@ pub trait Files: fmt::Debug + Send + Sync {
     /// # Errors
     /// Whatever the file system reports.
     fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Creates a folder that only its owner may read.
+    ///
+    /// # Errors
+    /// Whatever the file system reports.
+    fn create_dir(&self, folder: &Path) -> io::Result<()> {
+        DirBuilder::new().mode(0o700).create(folder)
+    }
+
+    /// Gives each of two files or folders the name of the other, in one step that a crash does not divide.
+    ///
+    /// # Errors
+    /// Whatever the file system reports, also that it cannot do this.
+    fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
+        Ok(renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?)
+    }
 
     /// Makes the names within a folder durable.
     ///

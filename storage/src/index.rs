@@ -44,6 +44,15 @@ pub(crate) fn remove_set_aside(data: &Path) -> io::Result<()> {
     }
 }
 
+/// Removes the index, which the next start makes anew. An index that is only partly removed does not agree with the
+/// journal, and is made anew as well.
+pub(crate) fn remove(data: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(folder(data)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Why the index cannot be used any more.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum IndexError {

@@ -46,8 +46,9 @@ pub use notifications::{
     notifications_within, sent_message,
 };
 pub use parts::{
-    VisitParts, booking_parts, department_id, doctor_id, patient_id, schedule_at_parts, schedule_id,
-    session_parts, slot_parts, tenant_id, user_id, visit_parts,
+    VisitParts, booking_parts, department_id, department_of_opening, doctor_id, patient_id,
+    schedule_at_parts, schedule_id, schedule_of_note, session_parts, slot_parts, tenant_id, user_id,
+    visit_parts,
 };
 pub use payments::{
     ledger, ledger_day, ledger_day_parts, ledger_days, orders_of_booking, pay_certificates, pay_conf,

@@ -12,12 +12,14 @@
 //! This crate is the only one that knows sled and the files of the data folder. It must not know
 //! HTTP, actors or the rules of booking: it stores what it is given.
 
+mod backup;
 mod catch_up;
 mod commit;
 mod committer;
 mod damage;
 mod digest;
 mod expiry;
+mod export;
 mod files;
 mod group;
 mod index;
@@ -27,6 +29,7 @@ mod lock;
 mod open;
 mod options;
 mod pictures;
+mod priority;
 mod record;
 pub mod records;
 mod resident;
@@ -42,8 +45,14 @@ mod vault;
 mod verify;
 mod view;
 
+pub use backup::{
+    Backup, BackupError, BackupReport, Checked, Occupied, Restore, RestoreError, RestoreReport, Shelved,
+    check_backup, is_backup, remove_backup, remove_drafts, shelved_backups,
+};
 pub use commit::{Commit, CommitError, CommitTicket, NotCommitted, Seq, Version};
 pub use damage::{Damage, DamageReason, JournalError};
+pub use digest::ContentDigest;
+pub use export::{LiveRecord, LiveRecordsError, live_records};
 pub use files::{DiskFiles, Files, WritableFile};
 pub use journal::fold::{FoldError, FoldReport};
 pub use journal::frozen::ViewError;
@@ -55,7 +64,7 @@ pub use record::{Record, RecordError};
 pub use sequences::{Sequence, SequenceError, Sequences};
 pub use space::{DiskSpace, SpaceProbe};
 pub use status::{Fatal, Observer, Progress, Silent, Status, Step, Writable};
-pub use storage::{CloseError, Order, ReadError, Scan, Storage, Stored};
+pub use storage::{CloseError, CompactError, Order, ReadError, Scan, Storage, Stored};
 pub use table::Table;
 pub use vault::{
     Blind, Existing, Fingerprint, NoRandomness, OsRandom, Random, SECRET_LEN, SealError, Sealed, SecretKey,

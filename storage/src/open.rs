@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::backup;
 use crate::catch_up::{self, Contents};
 use crate::commit::Seq;
 use crate::damage::{Damage, DamageReason, JournalError};
@@ -87,6 +88,7 @@ pub(crate) fn open(options: &StorageOptions) -> Result<Opened, OpenError> {
     let folder = journal::folder(&options.path);
     let lock = lock_folder(&options.path)?;
     std::fs::create_dir_all(&folder).map_err(io_error(&folder))?;
+    backup::remove_draft(&options.path).map_err(io_error(&options.path))?;
     let layout = Layout::read(&folder)?;
     let known = acknowledged::read(&folder).map_err(io_error(&folder))?.unwrap_or_default();
     if layout.is_empty() {

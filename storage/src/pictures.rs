@@ -114,7 +114,7 @@ pub struct PictureFiles {
 impl PictureFiles {
     /// Opens the folder, or creates it, and removes what an upload that was cut short left half written.
     pub(crate) fn open(data: &Path, files: Arc<dyn Files>) -> io::Result<Self> {
-        let folder = data.join("files");
+        let folder = folder(data);
         match fs::create_dir(&folder) {
             Ok(()) => files.sync_dir(data)?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -188,5 +188,35 @@ impl PictureFiles {
     }
 }
 
+/// Where the pictures of a data folder lie.
+pub(crate) fn folder(data: &Path) -> PathBuf {
+    data.join("files")
+}
+
+/// The names of all pictures with their lengths, in order. Those that are being written are not among them.
+pub(crate) fn list(data: &Path) -> io::Result<Vec<(String, u64)>> {
+    let entries = match fs::read_dir(folder(data)) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut pictures = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        if name.starts_with('.') || name.ends_with(DRAFT_SUFFIX) {
+            continue;
+        }
+        match entry.metadata() {
+            Ok(found) if found.is_file() => pictures.push((name, found.len())),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    pictures.sort_unstable();
+    Ok(pictures)
+}
+
 /// Ends the name of a file that is being written.
-const DRAFT_SUFFIX: &str = ".new";
+pub(crate) const DRAFT_SUFFIX: &str = ".new";

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::commit::{Change, Commit, CommitError, CommitTicket, Seq, Version};
 use crate::committer::{self, Journal, Queue};
-use crate::index::IndexError;
+use crate::index::{self, IndexError};
 use crate::journal;
 use crate::journal::fold::{self, FoldError, FoldReport, Folding};
 use crate::keys::{Key, KeyRange, RawKey};
@@ -18,6 +18,7 @@ use crate::lock::WriterLock;
 use crate::open::{self, OpenError};
 use crate::options::StorageOptions;
 use crate::pictures::PictureFiles;
+use crate::priority;
 use crate::record::{Record, RecordError};
 use crate::shared::Shared;
 use crate::status::{ANY_ORDER, Gauges, Status, Writable};
@@ -78,6 +79,23 @@ pub enum CloseError {
     /// The last segment could not be closed.
     #[error("the journal could not be closed: {0}")]
     Journal(io::Error),
+}
+
+/// Why a data folder was not compacted.
+#[derive(Debug, thiserror::Error)]
+pub enum CompactError {
+    /// It cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The journal was not folded.
+    #[error(transparent)]
+    Fold(#[from] FoldError),
+    /// The folder was not closed in good order.
+    #[error(transparent)]
+    Close(#[from] CloseError),
+    /// The journal was folded, but the old index is still there.
+    #[error("the journal was folded, but the index could not be removed: {0}")]
+    Index(io::Error),
 }
 
 /// The store. A clone is another handle to the same one. The data folder can be opened again when
@@ -238,16 +256,18 @@ impl Storage {
 
     /// Folds the journal where that is due: when it is larger than twice what lives, or a day after
     /// the last time if anything was overwritten or deleted since. It blocks the thread for as long
-    /// as it takes, but no commit. Call it from a thread of its own.
+    /// as it takes, but no commit; what it does is done by a thread of low priority. It also removes what an earlier
+    /// fold had to leave because somebody was reading the journal.
     ///
     /// # Errors
     /// [`FoldError`]; nothing is lost, and the next call tries again.
     pub fn fold_if_due(&self, now: Timestamp) -> Result<Option<FoldReport>, FoldError> {
         let mut folding = self.0.folding.lock();
+        folding.remove_leftovers(&self.0.options)?;
         if !folding.is_due(&self.0.shared.gauges, self.0.options.fold_min_bytes, now) {
             return Ok(None);
         }
-        fold::fold(&self.0.shared, &self.0.options, &mut folding, now).map(Some)
+        self.fold_aside(&mut folding, now).map(Some)
     }
 
     /// Folds the journal now.
@@ -255,8 +275,28 @@ impl Storage {
     /// # Errors
     /// [`FoldError`]; nothing is lost, and the next call tries again.
     pub fn fold(&self, now: Timestamp) -> Result<FoldReport, FoldError> {
-        let mut folding = self.0.folding.lock();
-        fold::fold(&self.0.shared, &self.0.options, &mut folding, now)
+        self.fold_aside(&mut self.0.folding.lock(), now)
+    }
+
+    /// Folds the journal of a data folder that no server uses, and removes its index, which the next start makes anew: sled
+    /// keeps pieces of what was overwritten in its files for as long as it likes. What was erased is physically gone then.
+    ///
+    /// # Errors
+    /// [`CompactError`]; nothing is lost.
+    pub fn compact(options: StorageOptions) -> Result<FoldReport, CompactError> {
+        let (path, now) = (options.path.clone(), options.now);
+        let storage = Self::open(options)?;
+        let folded = storage.fold(now);
+        storage.close()?;
+        let report = folded?;
+        // Within the lock, which this handle has to its end.
+        index::remove(&path).map_err(CompactError::Index)?;
+        drop(storage);
+        Ok(report)
+    }
+
+    fn fold_aside(&self, folding: &mut Folding, now: Timestamp) -> Result<FoldReport, FoldError> {
+        priority::aside("folding", || fold::fold(&self.0.shared, &self.0.options, folding, now))?
     }
 
     /// Bytes that the index takes on the disk.

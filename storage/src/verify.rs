@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::commit::Seq;
 use crate::damage::{Damage, DamageReason, JournalError};
-use crate::digest::{Digests, Footprint};
+use crate::digest::{ContentDigest, Digests, Footprint};
 use crate::index::{self, Index};
 use crate::journal;
 use crate::journal::acknowledged;
@@ -32,6 +32,8 @@ const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 pub struct VerifyReport {
     /// The last commit.
     pub seq: Seq,
+    /// What lives after it.
+    pub digest: ContentDigest,
     /// Segments of the journal, the active one included.
     pub segments: usize,
     /// Whether there is a snapshot before them.
@@ -144,6 +146,7 @@ fn report(layout: &Layout, to: &ReadTo, check: &Check<'_>, found: Option<Found>)
     let live = Table::ALL.into_iter().map(|table| (table, digests.of(table).count));
     VerifyReport {
         seq: to.position.seq,
+        digest: digests.content(),
         segments: layout.segments.len(),
         snapshot: match &layout.snapshot {
             Some(file) => Snapshot::UpTo(file.header.seq),
@@ -204,7 +207,7 @@ fn judge_index(check: &Check<'_>, found: Option<Found>) -> IndexReport {
 
 /// Follows every record through the journal, by hashes alone: what an operation says it replaced
 /// must be what was there.
-struct Check<'a> {
+pub(crate) struct Check<'a> {
     live: HashMap<u128, Footprint>,
     digests: Digests,
     /// The last commit that the index has, and what must live after it.
@@ -217,7 +220,7 @@ struct Check<'a> {
 }
 
 impl<'a> Check<'a> {
-    fn new(layout: &Layout, applied: Seq, progress: &'a dyn Progress) -> Self {
+    pub(crate) fn new(layout: &Layout, applied: Seq, progress: &'a dyn Progress) -> Self {
         let first = layout.segments.last().map_or(Seq::default(), |file| file.header.seq);
         Self {
             live: HashMap::new(),
@@ -230,7 +233,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn read(&mut self, layout: &Layout, known: Seq) -> Result<ReadTo, JournalError> {
+    pub(crate) fn read(&mut self, layout: &Layout, known: Seq) -> Result<ReadTo, JournalError> {
         let to = latest::read_all(Sources::all(layout), self)?;
         let found = to.position.seq;
         let reason = if let Some(table) = self.broken {

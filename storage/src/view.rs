@@ -8,7 +8,7 @@ use crate::commit::Seq;
 use crate::damage::{DamageReason, JournalError};
 use crate::digest::{Digests, Footprint};
 use crate::journal::frozen::{Frozen, ViewError};
-use crate::journal::latest;
+use crate::journal::latest::{self, Sources};
 use crate::journal::operation::Operation;
 use crate::journal::reader::Receiver;
 use crate::keys::{Key, KeyRange, RawKey};
@@ -37,9 +37,19 @@ impl JournalView {
     /// [`ViewError`]: there is no journal, it is damaged, or it cannot be read.
     pub fn read(data: &Path, tables: &[Table], progress: &dyn Progress) -> Result<Self, ViewError> {
         let frozen = Frozen::take(data)?;
-        let total = frozen.to.position.seq.get();
+        Ok(Self::read_from(frozen.sources(), tables, progress)?)
+    }
+
+    /// Reads these tables of a journal that nobody changes meanwhile.
+    pub(crate) fn read_from(
+        sources: Sources<'_>,
+        tables: &[Table],
+        progress: &dyn Progress,
+    ) -> Result<Self, JournalError> {
+        let last = sources.segments.last().or(sources.snapshot);
+        let total = last.map_or(0, |file| file.header.seq.get());
         let mut wanted = Wanted { tables, entries: BTreeSet::new(), progress, total };
-        let to = latest::read_all(frozen.sources(), &mut wanted)?;
+        let to = latest::read_all(sources, &mut wanted)?;
         let mut found = Digests::default();
         for entry in &wanted.entries {
             let key = RawKey::from_bytes(entry.key()).ok_or(JournalError::Receiver(FOREIGN.to_owned()))?;
@@ -47,9 +57,8 @@ impl JournalView {
         }
         let expected = &to.position.digests;
         if let Some(table) = tables.iter().find(|table| found.of(**table) != expected.of(**table)) {
-            let last = frozen.layout.segments.last().or(frozen.layout.snapshot.as_ref());
-            let path = last.map_or(data, |file| &file.path);
-            return Err(JournalError::damaged(path, to.offset, DamageReason::Digest(*table)).into());
+            let path = last.map_or(Path::new(""), |file| &file.path);
+            return Err(JournalError::damaged(path, to.offset, DamageReason::Digest(*table)));
         }
         Ok(Self { seq: to.position.seq, tables: tables.to_vec(), records: Resident::new(wanted.entries) })
     }
@@ -67,6 +76,16 @@ impl JournalView {
     pub fn get<R: Record>(&self, key: &Key<R>) -> Result<Option<Stored<R>>, ReadError> {
         debug_assert!(self.tables.contains(&R::TABLE), "{} was not asked for", R::TABLE.name());
         self.records.get(key.raw(), decode).transpose()
+    }
+
+    /// The keys and stored values between two keys.
+    pub(crate) fn entries(&self, (start, end): (&[u8], &[u8])) -> Vec<(RawKey, Vec<u8>)> {
+        let mut found = Vec::new();
+        self.records.scan((start, end), Order::Ascending, &mut |key, stored| {
+            found.extend(RawKey::from_bytes(key).map(|key| (key, stored.to_vec())));
+            true
+        });
+        found
     }
 
     /// The records of a range, from the least key up. Only of a table that was asked for.

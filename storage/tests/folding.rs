@@ -99,6 +99,26 @@ fn erased_data_is_physically_gone() {
     assert_eq!(planted(), 0);
 }
 
+/// Who reads the journal keeps its files; they are removed when nobody does any more, though nothing is to be folded then.
+/// Seen to fail when they stayed until the next fold.
+#[test]
+fn what_a_reader_kept_is_removed_after_it() {
+    let folder = folder();
+    let storage = open(folder.path());
+    let live = fill(&storage, 0);
+    let lock = fs::File::create(folder.path().join("journal.lock")).expect("writable");
+    lock.lock_shared().expect("nobody removes anything");
+    let day_after = NOW.plus(Duration::from_secs(24 * 3600));
+    storage.fold(day_after).expect("it folds");
+    assert_eq!(journal_files(folder.path(), ".seg").len(), 2);
+    assert!(storage.fold_if_due(day_after).expect("nothing fails").is_none());
+    assert_eq!(journal_files(folder.path(), ".seg").len(), 2);
+    drop(lock);
+    assert!(storage.fold_if_due(day_after).expect("nothing fails").is_none(), "nothing is due");
+    assert_eq!(journal_files(folder.path(), ".seg").len(), 1);
+    check(&storage, &live, 40);
+}
+
 /// Seen to fail when a journal in which nothing was replaced was folded every day, and when the day
 /// was counted from the start of the process.
 #[test]

@@ -38,11 +38,12 @@ impl Folder {
     }
 }
 
-/// T19: nothing personal is left in the files of any test.
+/// T19: nothing personal is left in the data folder or the backups of any test.
 impl Drop for Folder {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             privacy::check_files(&self.store());
+            privacy::check_backups(self.path());
         }
     }
 }

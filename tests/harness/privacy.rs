@@ -47,6 +47,23 @@ pub fn check_files(folder: &Path) {
     }
 }
 
+/// Fails the test if a backup below `folder` holds something personal. Answers how many there are.
+#[track_caller]
+pub fn check_backups(folder: &Path) -> usize {
+    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    let mut backups = 0;
+    for entry in entries {
+        let path = entry.expect("readable").path();
+        if path.join("BACKUP").exists() {
+            check_files(&path);
+            backups += 1;
+        } else if path.is_dir() {
+            backups += check_backups(&path);
+        }
+    }
+    backups
+}
+
 /// Whether a file below `folder` holds these bytes.
 pub fn holds(folder: &Path, bytes: &[u8]) -> bool {
     let Ok(entries) = fs::read_dir(folder) else { return false };

@@ -24,7 +24,7 @@ use crate::journal::segment::{self, FileKind, Header, Position};
 use crate::lock::JournalLock;
 use crate::options::StorageOptions;
 use crate::shared::Shared;
-use crate::status::{ANY_ORDER, Gauges};
+use crate::status::{ANY_ORDER, Gauges, Progress, Step};
 use crate::value::StoredValue;
 
 /// Erased personal data is gone from the disk after so long, in milliseconds: one day.
@@ -68,11 +68,21 @@ pub enum FoldError {
 pub(crate) struct Folding {
     folded_at: i64,
     off: bool,
+    /// Whether files were left that the snapshot stands for, because somebody read the journal.
+    leftovers: bool,
 }
 
 impl Folding {
     pub(crate) fn new(folded_at: i64) -> Self {
-        Self { folded_at, off: false }
+        Self { folded_at, off: false, leftovers: false }
+    }
+
+    /// Removes what the last fold had to leave, now that nobody reads it.
+    pub(crate) fn remove_leftovers(&mut self, options: &StorageOptions) -> Result<(), FoldError> {
+        if self.leftovers && !self.off {
+            self.leftovers = remove_folded(options, &journal::folder(&options.path))? == Folded::Left;
+        }
+        Ok(())
     }
 
     pub(crate) fn is_due(&self, gauges: &Gauges, min_bytes: u64, now: Timestamp) -> bool {
@@ -118,7 +128,7 @@ pub(crate) fn fold(
     };
     let sources = Sources { snapshot: layout.snapshot.as_ref(), segments: closed, ending: Ending::Closed };
     let new = folder.join(layout::snapshot_name(target.position.seq)).with_extension("snap.tmp");
-    let written = write_snapshot(files, &new, sources, &target);
+    let written = write_snapshot(files, &new, sources, &target, options.progress.as_ref());
     let bytes_after = match written {
         Ok(bytes) => bytes,
         Err(error) => {
@@ -140,7 +150,8 @@ pub(crate) fn fold(
     if let Err(error) = shared.index.flush() {
         shared.failed_reading(&error);
     }
-    remove_folded(options, &folder)?;
+    folding.leftovers = true;
+    folding.remove_leftovers(options)?;
     // What was erased must not live on in an index that was set aside.
     if let Err(error) = index::remove_set_aside(&options.path) {
         tracing::warn!(%error, "an index that was set aside could not be removed");
@@ -165,6 +176,7 @@ fn write_snapshot(
     path: &Path,
     sources: Sources<'_>,
     target: &Target,
+    progress: &dyn Progress,
 ) -> Result<u64, FoldError> {
     let header = Header {
         kind: FileKind::Snapshot,
@@ -183,7 +195,9 @@ fn write_snapshot(
         written: 0,
     };
     let io = |source| JournalError::Io { path: path.to_owned(), source };
+    let (mut done, total) = (0, target.position.digests.count());
     let to = latest::read_latest(sources, &target.position.digests, &mut |part| {
+        done += part.len() as u64;
         for (key, stored) in &part {
             if let Some(value) = StoredValue::parse(stored) {
                 operation::append_kept(&mut snapshot.payload, key, value);
@@ -192,6 +206,7 @@ fn write_snapshot(
                 snapshot.end_frame().map_err(io)?;
             }
         }
+        progress.report(Step::Fold, done, total);
         Ok(())
     })?;
     if to.position.digests != target.position.digests || to.position.seq != target.position.seq {
@@ -241,14 +256,21 @@ impl SnapshotWriter {
     }
 }
 
-/// Removes the files that the snapshot stands for, unless somebody reads the journal: then the next
-/// fold or the next start does.
-fn remove_folded(options: &StorageOptions, folder: &Path) -> Result<(), FoldError> {
+/// What became of the files that a snapshot stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Folded {
+    Removed,
+    Left,
+}
+
+/// Removes the files that the snapshot stands for, unless somebody reads the journal: then the next look at the
+/// journal's size or the next start does.
+fn remove_folded(options: &StorageOptions, folder: &Path) -> Result<Folded, FoldError> {
     let Some(_lock) = JournalLock::try_exclude(&options.path)? else {
-        return Ok(());
+        return Ok(Folded::Left);
     };
     for path in Layout::read(folder)?.folded {
         options.files.remove(&path)?;
     }
-    Ok(())
+    Ok(Folded::Removed)
 }

@@ -85,12 +85,13 @@ pub fn patient_id(key: &RawKey) -> Option<PatientId> {
     PatientId::new(id).ok()
 }
 
-/// The account of an account's key, or of the key of its members or live bookings.
+/// The account of an account's key, or of the key of its members, live bookings or open id.
 #[must_use]
 pub fn user_id(key: &RawKey) -> Option<UserId> {
     let id = only_id(key, Table::User)
         .or_else(|| only_id(key, Table::Members))
-        .or_else(|| only_id(key, Table::Active))?;
+        .or_else(|| only_id(key, Table::Active))
+        .or_else(|| only_id(key, Table::OpenId))?;
     UserId::new(id).ok()
 }
 
@@ -154,4 +155,18 @@ pub fn session_parts(key: &RawKey) -> Option<(UserId, SessionId)> {
     let user = UserId::new(components.id()?).ok()?;
     let session = SessionId::new(components.id()?).ok()?;
     components.end((user, session))
+}
+
+/// The schedule of a note's key.
+#[must_use]
+pub fn schedule_of_note(key: &RawKey) -> Option<ScheduleId> {
+    let mut components = Components::of(key, Table::ScheduleNote)?;
+    let (schedule, _changed) = (components.id()?, components.id()?);
+    components.end(ScheduleId::new(schedule).ok()?)
+}
+
+/// The department of the key of when its schedules are released; `None` for the clinic as a whole, too.
+#[must_use]
+pub fn department_of_opening(key: &RawKey) -> Option<DepartmentId> {
+    DepartmentId::new(only_id(key, Table::Opening)?).ok()
 }

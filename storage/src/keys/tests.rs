@@ -309,10 +309,15 @@ fn components_read_back() {
     reads_back(&slot(t(1), schedule_42, serial), slot_parts, &(schedule_42, serial), &[]);
     reads_back(&patient(t(1), patient_42), patient_id, &patient_42, &[Table::NoShow]);
     reads_back(&no_show(t(1), patient_42), patient_id, &patient_42, &[Table::Patient]);
-    let of_users = [Table::User, Table::Members, Table::Active];
+    let of_users = [Table::User, Table::Members, Table::Active, Table::OpenId];
     reads_back(&user(t(1), u(42)), user_id, &u(42), &of_users);
     reads_back(&members(t(1), u(42)), user_id, &u(42), &of_users);
     reads_back(&active(t(1), u(42)), user_id, &u(42), &of_users);
+    reads_back(&open_id(t(1), u(42)), user_id, &u(42), &of_users);
+    let note = schedule_note(t(1), schedule_42, Version::new(3));
+    reads_back(&note, schedule_of_note, &schedule_42, &[]);
+    let opening = opening(t(1), Some(department_42));
+    reads_back(&opening, department_of_opening, &department_42, &[]);
     let session = session(t(1), u(42), session_42);
     reads_back(&session, session_parts, &(u(42), session_42), &[]);
     for owner in [BookingOwner::Desk, BookingOwner::Account(u(42))] {

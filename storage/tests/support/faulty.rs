@@ -121,6 +121,16 @@ impl Files for FaultyFiles {
         DiskFiles.rename(from, to)
     }
 
+    fn create_dir(&self, folder: &Path) -> io::Result<()> {
+        self.calls.step_on(folder)?;
+        DiskFiles.create_dir(folder)
+    }
+
+    fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
+        self.calls.step_on(other)?;
+        DiskFiles.exchange(one, other)
+    }
+
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.calls.step_on(path)?;
         DiskFiles.remove(path)

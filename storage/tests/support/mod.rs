@@ -5,6 +5,7 @@
 pub(crate) mod booking;
 pub(crate) mod faulty;
 pub(crate) mod gate;
+pub(crate) mod ordered;
 
 use std::path::{Path, PathBuf};
 
