@@ -252,7 +252,7 @@ impl Walk {
             let serial = SerialNo::new(*slot).unwrap();
             prop_assert_eq!(self.state.schedule().slot(serial), Some(&plan(*slot, *start, *desk)));
             let row = self.paper.rows.iter().find(|row| row.slot == *slot && row.status != 1);
-            let hold = self.paper.holds.iter().find(|hold| hold.slot == *slot && hold.until > now);
+            let hold = self.paper.holds.iter().find(|hold| hold.slot == *slot && hold.is_alive(now));
             let expected = match (row, hold) {
                 (Some(row), _) => Occupancy::Booked(BookingId::new(row.id).unwrap()),
                 (None, Some(hold)) => Occupancy::Held(Hold {

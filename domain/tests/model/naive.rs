@@ -102,6 +102,13 @@ pub(crate) struct Hold {
     pub(crate) until: i64,
 }
 
+impl Hold {
+    /// It is over at its end, and once the clock was set back by more than it was given.
+    pub(crate) fn is_alive(&self, now: i64) -> bool {
+        self.until > now && now >= self.since - (self.until - self.since)
+    }
+}
+
 /// The answer: what was granted, or the name of the gravest objection.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Answer {
@@ -242,7 +249,7 @@ impl Paper {
         if self.rows.iter().any(|row| row.slot == slot && row.status != 1) {
             objections.push("SlotTaken");
         }
-        let in_the_way = |hold: &Hold| hold.slot == slot && hold.until > now;
+        let in_the_way = |hold: &Hold| hold.slot == slot && hold.is_alive(now);
         if self.holds.iter().any(|hold| in_the_way(hold) && Some(hold.user) != who.user) {
             objections.push("SlotHeld");
         }
@@ -264,8 +271,8 @@ impl Paper {
         let mut since = now;
         let mut not_before = now;
         match mine {
-            Some(hold) if hold.slot != slot && hold.until > now => self.saw("hold moved"),
-            Some(hold) if hold.slot == slot && hold.until > now => {
+            Some(hold) if hold.slot != slot && hold.is_alive(now) => self.saw("hold moved"),
+            Some(hold) if hold.slot == slot && hold.is_alive(now) => {
                 since = hold.since;
                 not_before = hold.until;
                 self.saw("hold renewed");
@@ -598,7 +605,7 @@ impl Paper {
                 self.strike_out(line, By::Stop(staff), now);
             }
         }
-        if self.holds.iter().any(|hold| hold.until > now) {
+        if self.holds.iter().any(|hold| hold.is_alive(now)) {
             self.saw("hold ended by a stop");
         }
         self.holds.clear();
