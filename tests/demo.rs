@@ -261,7 +261,7 @@ async fn only_the_demo_needs_the_port_and_says_so_when_it_is_taken() -> io::Resu
 
 /// A demo beside a real clinic's settings: nothing that they name is reached.
 ///
-/// Planted and caught: the settings' provider of texts, and the settings' WeChat, kept in the demo.
+/// Planted and caught: the settings' provider of texts kept in the demo.
 #[actix_web::test]
 async fn nothing_of_the_demo_goes_where_a_clinic_has_it_sent() -> io::Result<()> {
     let nobody = TcpListener::bind("127.0.0.1:0")?;

@@ -49,7 +49,6 @@ async fn what_was_sent_to_patients_is_shown() {
     assert!(page.contains("13800000000") && page.contains("SMS register: 123456"), "{page}");
 }
 
-/// Planted and caught: the phone given to somebody whom the account does not know.
 #[actix_web::test]
 async fn whoever_holds_the_phone_is_sent_back_with_a_code() {
     let bench = Bench::start();
