@@ -8,6 +8,7 @@ use harness::folder::Folder;
 use harness::import::{Half, ImportFile, day};
 use harness::patients::Patient;
 use harness::pay::{self, OPEN_IDS, ORIGIN};
+use harness::till::until;
 use harness::{people, staff, wire};
 use serde_json::json;
 use simulator::{Answer as Script, App, Callback, CallbackMode, Endpoint, SentMessage, Simulator};
@@ -95,16 +96,6 @@ impl World {
         self.clinic.stop();
         clinic::verify(&self.folder);
     }
-}
-
-/// Waits for something that the server does by itself.
-async fn until(what: &str, mut is: impl AsyncFnMut() -> io::Result<bool>) -> io::Result<()> {
-    let begun = Instant::now();
-    while !is().await? {
-        assert!(begun.elapsed() < PATIENCE, "{what}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    Ok(())
 }
 
 /// Seen to fail when the loop that sends was not started.

@@ -12,6 +12,7 @@ use harness::folder::Folder;
 use harness::import::{Half, ImportFile, day};
 use harness::patients::{Answer, Patient};
 use harness::pay::{self, OPEN_IDS, ORIGIN, forged, forged::Forger};
+use harness::till::until;
 use harness::{shape, staff, store};
 use serde_json::{Value, json};
 use simulator::{Answer as Script, Endpoint, NotPaid, PagePayment, RefundStatus, Simulator, Twist};
@@ -21,9 +22,6 @@ mod harness;
 const SCHEDULE: u64 = 3001;
 /// It costs nothing.
 const FREE: u64 = 3002;
-
-/// How long something that the server does by itself may take before a test gives up on it.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A clinic that is paid through WeChat, and a patient who has booked there.
 struct World {
@@ -113,16 +111,6 @@ async fn enter(clinic: &Clinic, conf: &Value) -> io::Result<Answer> {
 async fn order(patient: &mut Patient, booking: &str, open_id: &str) -> io::Result<Answer> {
     let body = json!({"appo_id": booking, "open_id": open_id});
     patient.post("book_service/pay/appo_order", &body).await
-}
-
-/// Waits for something that the server does by itself.
-async fn until(what: &str, mut is: impl AsyncFnMut() -> io::Result<bool>) -> io::Result<()> {
-    let begun = Instant::now();
-    while !is().await? {
-        assert!(begun.elapsed() < PATIENCE, "{what}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    Ok(())
 }
 
 /// What a page is given to pay with, as it gives it to `paysign`.
